@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * policy: what does this connection need? The language of starttls-policy(5), read once and immutable afterwards.
+ *
+ *   /etc/starttls/policy ──┐                        ┌─ needs (a union: a layer only ever adds checks)
+ *                          ├─ struct policy ─ decide ┤
+ *   the user's policy ─────┘   (or: broken)         └─ names, CAs, pins, min, … of every layer that spoke
+ *
+ * Used by the front (libc only: this library links nothing else), the engine (struct verdict only) and the starttls command.
+ * Nothing here prints, exits or keeps a descriptor open. policy_load* read files and may block on them (never on a FIFO or device: only
+ * regular files are read); policy_decide never blocks. Neither is async-signal-safe (malloc). */
+#ifndef STARTTLS_POLICY_H
+#define STARTTLS_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* What a level asks for: bits, so that layers join by union. */
+enum need {
+	NEED_TRY = 1,     /* attempt TLS */
+	NEED_TLS = 2,     /* nothing but TLS */
+	NEED_CHAIN = 4,   /* the certificate chains to a trust anchor */
+	NEED_NAME = 8,    /* and is for this name */
+	NEED_PIN = 16,    /* the public key is one of those listed */
+	NEED_DANE = 32,   /* TLSA with DNSSEC: not built in, so refused */
+	NEED_REFUSE = 64, /* never connect */
+};
+
+enum { LAYER_SYSTEM, LAYER_USER, LAYERS };
+
+/* The level word for a set of needs ("verify"); the strongest word that they cover. Static. */
+const char *level_name(unsigned needs);
+
+/* What one rule adds to a verdict. All strings are owned by the policy, NULL when the rule does not say. */
+struct rule_options {
+	const char *name;              /* the name to verify and to send as SNI */
+	const char *ca, *cert, *key;   /* files (ca: or a directory), absolute or as written */
+	const char *ciphers;           /* an OpenSSL cipher list */
+	const uint8_t (*pins)[32];     /* SHA-256 of SPKI */
+	size_t n_pins;
+	int min;                       /* 0x0303, 0x0304, or 0 */
+	int timeout_s;                 /* 0: not said */
+	bool by_app;
+};
+
+/* The answer for one connection. */
+struct verdict {
+	bool watched;                  /* false: not ours, nothing below is meant */
+	const char *broken;            /* not NULL: the policy is broken, refuse; "file:line:col: sentence"; owned by the policy */
+	unsigned needs;                /* union over the layers that spoke; 0 (`none`) leaves it alone */
+	const char *proto;             /* the protocol's word; static or owned by the policy */
+	const char *rule;              /* "file:line" of the strictest rule that spoke, or "built-in"; owned by the policy */
+	int min;                       /* the larger of both layers; 0: the default (TLS 1.2) */
+	int timeout_s;                 /* the smaller of both; 0: the default */
+	bool by_app;                   /* `by app` in every layer that spoke of it */
+	size_t n_options;              /* how many of the layers below spoke */
+	struct rule_options options[LAYERS]; /* each must hold */
+};
+
+/* Which connection is asked about. */
+struct target {
+	const struct sockaddr *addr;   /* AF_INET or AF_INET6 (v4-mapped is treated as v4) */
+	const char *name;              /* what the app asked the resolver for; NULL when unknown */
+	const char *program;           /* absolute path of the executable, or NULL */
+	uid_t uid;
+	const char *proto;             /* not NULL: take this protocol (explain, probe) */
+};
+
+struct policy;
+
+/* Where the layers come from. NULL: that layer does not exist. */
+struct policy_files {
+	const char *system;            /* checked for owner root and mode (not group- or other-writable) */
+	const char *user;              /* the user's own */
+	bool user_required;            /* the user's file was named explicitly: missing is broken */
+};
+
+/* The files this process would get: /etc/starttls/policy, then $STARTTLS_POLICY, else $XDG_CONFIG_HOME/starttls/policy, else
+ * ~/.config/starttls/policy; no user layer under AT_SECURE. The strings are static or malloc'ed once and never freed. */
+struct policy_files policy_files(void);
+
+/* Read the layers. Never NULL unless memory is out; a broken file makes a broken policy, whose verdicts refuse.
+ * errors, when not NULL, receives every message with its caret and hint (starttls check); the shim passes NULL. */
+struct policy *policy_load(const struct policy_files *files, FILE *errors);
+void policy_free(struct policy *p);
+
+/* "file:line:col: sentence" when the policy is broken, else NULL. Owned by the policy. */
+const char *policy_broken(const struct policy *p);
+
+/* Decide. Fills *v; strings in it live as long as the policy. */
+void policy_decide(const struct policy *p, const struct target *t, struct verdict *v);
+
+/* The protocol a port stands for ("smtp" for 25), or NULL. Static. */
+const char *port_proto(uint16_t port);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * engine: where the two objects meet. The front (libstarttls.so, libc only) is in every process; it opens the engine
+ * (libstarttls-tls.so, links OpenSSL) at the first watched connection and calls it through the struct below. The engine calls back
+ * through struct front, because every libc socket function it called by name would land in our own hooks. */
+#ifndef STARTTLS_ENGINE_H
+#define STARTTLS_ENGINE_H
+
+#include "../policy/policy.h"
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum { ENGINE_ABI = 1 };
+
+/* The head of every struct conn. Conns live in memory that is never given back, only used again, so refs may be read through a
+ * stale pointer; whoever finds 0 has lost the race with the last close. Each table slot holds one reference, and each call in progress. */
+struct conn_ref {
+	_Atomic uint32_t refs;
+};
+struct conn;
+
+/* One line of the log (policy.md, "The log line"). Strings are borrowed for the call; NULL: leave the field out. */
+struct event {
+	enum event_verdict {
+		EVENT_VERIFIED, EVENT_PINNED, EVENT_DANE, EVENT_ENCRYPTED, EVENT_PLAINTEXT, EVENT_REFUSED, EVENT_OWN, EVENT_BROKEN
+	} verdict;
+	const char *to, *proto, *tls, *cipher, *rule, *why;
+	const struct sockaddr *addr; /* NULL: none */
+	unsigned needs;
+	long ms;                     /* from connect to the verdict; < 0: leave out */
+};
+
+/* What the front offers the engine. */
+struct front {
+	/* Write one log line; keeps errno; never blocks for long; takes no lock of the table. */
+	void (*log)(const struct event *);
+	/* Drop every slot that still points to this conn (the connection went on in plaintext), with their references. */
+	void (*forget)(struct conn *);
+	/* The libc functions underneath the hooks. poll and recv are cancellation points, connect restarts the dial. */
+	int (*poll)(struct pollfd *, nfds_t, int);
+	ssize_t (*recv)(int, void *, size_t, int);
+	int (*connect)(int, const struct sockaddr *, socklen_t);
+};
+
+/* What the front knows at connect(). */
+struct order {
+	const struct verdict *verdict; /* strings in it live for ever; the struct is copied */
+	const char *name;              /* what the app asked for; borrowed; NULL when unknown */
+	struct sockaddr_storage addr;  /* the peer */
+	socklen_t addr_len;
+};
+
+/* The engine's functions. `fd` is the descriptor the app used in this very call: conns keep none of their own. Every function that
+ * takes a conn consumes one reference, given by table_get(). All may block exactly when the same call on a plain TCP socket may, that is
+ * never on a non-blocking descriptor; none is async-signal-safe; none changes errno on success. */
+struct engine {
+	int abi;
+	/* A conn with one reference, or NULL: *why is then a sentence (static). Called before connect(). */
+	struct conn *(*open)(const struct order *, const char **why);
+	/* connect() on a descriptor that is already ours. Returns as connect(2). */
+	int (*reconnect)(struct conn *, int fd, const struct sockaddr *, socklen_t);
+	/* As recvmsg(2) and sendmsg(2): bytes, 0 at end of stream, -1 with errno. msg->msg_name and msg_control are ignored on
+	 * sending and emptied on receiving. ECONNABORTED once refused. */
+	ssize_t (*receive)(struct conn *, int fd, struct msghdr *, int flags);
+	ssize_t (*transmit)(struct conn *, int fd, const struct msghdr *, int flags);
+	/* As shutdown(2): close_notify, then FIN. */
+	int (*shutdown)(struct conn *, int fd, int how);
+	/* FIONREAD: bytes the app can read now, never 0 while the descriptor is readable. Returns 0 or -1 with errno. */
+	int (*readable)(struct conn *, int fd, int *bytes);
+	/* A slot goes away: fd is about to be closed or replaced. Consumes the slot's reference too. With the last one: what
+	 * is sealed is sent, close_notify, tickets are drained (else the kernel would answer with RST). The caller then closes fd. */
+	void (*release)(struct conn *, int fd);
+	/* Around fork(), from pthread_atfork handlers. */
+	void (*fork_prepare)(void);
+	void (*fork_parent)(void);
+	void (*fork_child)(void);
+	/* The process ends by exit(): send close_notify where a descriptor is still open, without blocking. */
+	void (*finish)(void (*each)(void (*last)(struct conn *, int fd)));
+};
+
+/* The one symbol libstarttls-tls.so exports, "starttls_engine". NULL when abi differs. */
+const struct engine *starttls_engine(int abi, const struct front *front);
+typedef const struct engine *starttls_engine_fn(int abi, const struct front *front);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * proto: what a protocol file may see and say. A protocol is one file, proto/<name>.c, that includes this header and nothing
+ * else of ours, and ends in one `struct proto`.
+ *
+ * The two ends are the app (the program we are loaded into) and the peer (whom it talks to). A protocol is shown one whole unit
+ * at a time (a line, a packet) and answers with a move. It has no word for "send the app's bytes in the clear": when the peer cannot or will
+ * not do TLS it answers MOVE_NOTLS, and the policy decides, in talk.c. So a mistake in a protocol file can break that protocol;
+ * it cannot leak.
+ *
+ * Everything is called with the connection's lock held; no I/O, no clock, no errno, no log, no memory of its own. */
+#ifndef STARTTLS_PROTO_H
+#define STARTTLS_PROTO_H
+
+#include "span.h"
+#include <stdint.h>
+#include <sys/types.h>
+
+struct talk;
+
+enum side { SIDE_APP, SIDE_PEER };
+
+/* What a protocol answers when shown one whole unit. */
+enum move {
+	MOVE_PASS,  /* hand it to the other side as it is (only before TLS under `by app`, and in edits after TLS) */
+	MOVE_KEEP,  /* swallow it: it answered us, or we said something else */
+	MOVE_HOLD,  /* keep it: the app's units until TLS is up; the peer's greeting until then too */
+	MOVE_TLS,   /* the peer agreed: handshake now */
+	MOVE_DONE,  /* pass it and stop watching */
+	MOVE_NOTLS, /* the peer cannot or will not: policy decides */
+	MOVE_OWN,   /* the app itself is upgrading: step aside */
+	MOVE_BAD,   /* not this protocol, or tampering: refuse at every level */
+};
+
+/* What went wrong, for protocols whose refusal has a code for it. */
+enum cause {
+	CAUSE_OTHER,       /* protocol error, tampering, deadline, peer gone */
+	CAUSE_NOT_OFFERED, /* the peer does not offer TLS, or refused it */
+	CAUSE_TLS,         /* handshake or certificate */
+	CAUSE_POLICY,      /* the policy forbids it */
+};
+
+struct proto {
+	const char *name;     /* the word in policies and logs: "smtp" */
+	const char *spec;     /* "RFC 3207 section 4" */
+	uint16_t ports[6];    /* zero-terminated when shorter */
+	bool peer_first;      /* the peer greets before the app speaks */
+	bool implicit;        /* TLS from the first byte: no dialogue at all */
+	bool eof_delimits;    /* end of stream is data's only end mark: EOF without close_notify is an error */
+
+	/* Length in bytes of the first whole unit in `in`; 0: more is needed; -1: this is not our protocol (talk refuses;
+	 * t->why says why when set). A length is never larger than in.n. */
+	ssize_t (*frame)(struct talk *t, enum side from, struct span in);
+	enum move (*app)(struct talk *t, struct span unit);  /* NULL: hold everything */
+	enum move (*peer)(struct talk *t, struct span unit);
+	/* Tell the app, in its own words and as a temporary failure, with talk_tell(); why is one printable ASCII line that
+	 * starts with "libstarttls: " and holds nothing the peer said. */
+	void (*refuse)(struct talk *t, enum cause cause, const char *why);
+};
+
+/* The part of a talk that belongs to its protocol; talk.c sets the rest up and never looks at step and seen. */
+struct talk_proto {
+	int step;         /* where the dialogue is; 0 at the start */
+	unsigned seen;    /* flags of the protocol's own */
+	unsigned units;   /* free counter of the protocol's own (lines of a multi-line reply …) */
+	const char *self; /* how we name ourselves: an address literal, "[192.0.2.1]" */
+	const char *host; /* the name the app asked for, or NULL */
+	const char *why;  /* set it before NOTLS, BAD or -1: an English sentence, a string constant */
+};
+struct talk_proto *talk_proto(struct talk *t);
+
+/* Queue bytes of our own for the peer, in the clear. False when the buffer is full (the talk is then refused). */
+bool talk_say(struct talk *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool talk_say_bytes(struct talk *t, struct span bytes);
+/* Queue bytes of our own for the app. */
+bool talk_tell(struct talk *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool talk_tell_bytes(struct talk *t, struct span bytes);
+
+/* proto/frame.c: framings that several protocols share. Each returns as struct proto.frame does. */
+enum { FRAME_LINE_MAX = 4096 }; /* bytes; RFC 5321 4.5.3.1.5 asks for 512 */
+/* One line up to and with its LF. -1 on NUL or when the first FRAME_LINE_MAX bytes hold no LF. */
+ssize_t frame_line(struct talk *t, struct span in);
+
+/* proto/list.c: the list of protocols. NULL when there is none of that name. */
+const struct proto *proto_named(const char *name);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ * talk: the plaintext dialogue before TLS, without any I/O: bytes in, bytes out, a phase.
+ *
+ *   peer bytes ─► talk_from_peer ─┐                  ┌─► to_peer   what we say
+ *                                 ├─ frame ─ proto ──┤
+ *    app bytes ─► talk_from_app ──┘                  └─► to_app    what the app is told
+ *
+ * THE SAFETY RULE lives in talk.c: as long as the phase is neither TALK_OPEN nor TALK_CLEAR no byte of the app is in to_peer.
+ * TALK_OPEN: what is in to_peer goes out inside TLS. TALK_CLEAR: the policy allowed plaintext (only when !tls_required).
+ *
+ * No fd, no clock, no errno, no log. Memory is bounded: see the limits below. Never blocks; not async-signal-safe. One caller at
+ * a time (the connection's lock). */
+#ifndef STARTTLS_TALK_H
+#define STARTTLS_TALK_H
+
+#include "buf.h"
+#include "proto.h"
+
+enum talk_phase {
+	TALK_DIALOGUE,  /* go on feeding */
+	TALK_HANDSHAKE, /* the peer agreed: TLS is next; to_peer is empty; any further peer byte before our ClientHello is injection */
+	TALK_OPEN,      /* TLS is up: to_peer (what the app said early) goes inside TLS, to_app (the greeting) to the app */
+	TALK_CLEAR,     /* the policy lets it go on in plaintext: to_peer and to_app go out, then the talk is over */
+	TALK_OWN,       /* the app does its own TLS: as TALK_CLEAR, and logged so */
+	TALK_REFUSED,   /* to_app is our refusal; after it comes end of file; nothing goes to the peer */
+};
+
+enum {
+	TALK_HELD_MAX = 256 * 1024,    /* bytes the app may say before TLS is up */
+	TALK_SAY_MAX = 4 * 1024,       /* bytes of ours waiting for the peer */
+	TALK_TELL_MAX = 64 * 1024,     /* greeting and refusal */
+	TALK_UNIT_MAX = 16 * 1024,     /* one unit of the peer */
+	TALK_PEER_MAX = 256 * 1024,    /* all the peer may say before TLS */
+};
+
+struct talk_setup {
+	const struct proto *proto;
+	bool tls_required;
+	const char *self; /* address literal of our end; borrowed until talk_new returns */
+	const char *host; /* the name the app asked for, or NULL; likewise */
+};
+
+/* A new talk, or NULL when memory is out. Implicit protocols start in TALK_HANDSHAKE. The caller frees it. */
+struct talk *talk_new(const struct talk_setup *setup);
+void talk_free(struct talk *t);
+
+/* Feed what the peer said. Returns the bytes consumed: whole units while the phase stays TALK_DIALOGUE, and a trailing part of a unit;
+ * after the unit that agreed to TLS nothing behind it (RFC 3207 section 6, CVE-2021-22947). Give what is left back in the next
+ * call: bytes in phase TALK_HANDSHAKE are injection and refuse. So are bytes that arrive while to_peer is not yet drained: a reply
+ * counts only if it came after the command it answers. So the caller drains to_peer before it looks for more. In the phases
+ * OPEN, CLEAR, OWN and REFUSED nothing is consumed. */
+size_t talk_from_peer(struct talk *t, struct span bytes);
+
+/* Feed what the app said. Returns the bytes accepted, 0 when the hold is full (or bytes is empty). In TALK_REFUSED everything is
+ * accepted and swallowed. Not to be called in TALK_OPEN, TALK_CLEAR and TALK_OWN once to_peer is empty. */
+size_t talk_from_app(struct talk *t, struct span bytes);
+
+/* The peer closed or reset the connection: refuses, unless the talk is over. */
+void talk_peer_gone(struct talk *t);
+
+/* The handshake ended well: phase TALK_OPEN, the held app bytes in to_peer, the greeting in to_app. */
+void talk_tls_up(struct talk *t);
+
+/* Refuse, in the protocol's words. why: one sentence without the "libstarttls: " prefix; copied. Whatever the app said is
+ * forgotten, the greeting too. No effect once OPEN, CLEAR, OWN or REFUSED. */
+void talk_refuse(struct talk *t, enum cause cause, const char *why);
+
+enum talk_phase talk_phase(const struct talk *t);
+/* The sentence behind REFUSED, or behind CLEAR ("server did not offer TLS"); NULL otherwise. Owned by the talk. */
+const char *talk_why(const struct talk *t);
+/* The queues: read with buf_span, take with buf_drop. Owned by the talk. */
+struct buf *talk_to_peer(struct talk *t);
+struct buf *talk_to_app(struct talk *t);
+
+#endif

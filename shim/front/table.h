@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ * table: which descriptors are ours.
+ *
+ *   fd ─► state byte (1 MiB of .bss, untouched pages cost nothing) ─ 0: not ours, one load and one branch
+ *          └► slot ─► struct conn (reference counted)
+ *
+ * Lookups take no lock, make no system call, keep errno and are async-signal-safe. table_put allocates. */
+#ifndef STARTTLS_TABLE_H
+#define STARTTLS_TABLE_H
+
+#include "../engine.h"
+#include <stdbool.h>
+
+enum { TABLE_FDS = 1 << 20 }; /* Linux's default fs.nr_open; above it no connection can be watched, so a watched one is refused */
+
+extern _Atomic unsigned char table_state[TABLE_FDS];
+
+/* The slow half of table_get. */
+struct conn *table_take(int fd);
+
+/* The conn behind fd with one more reference, or NULL when fd is not ours. */
+static inline struct conn *table_get(int fd)
+{
+	if ((unsigned)fd >= TABLE_FDS ||
+	    __builtin_expect(!atomic_load_explicit(&table_state[fd], memory_order_relaxed), 1))
+		return NULL;
+	return table_take(fd);
+}
+
+/* Point fd at c, which gives the slot one reference of the caller's. False: out of memory or fd too large. The slot must be empty. */
+bool table_put(int fd, struct conn *c);
+
+/* Empty the slot and return its conn, the slot's reference now being the caller's; NULL when fd was not ours. */
+struct conn *table_remove(int fd);
+
+/* The next fd >= from that is ours, or -1. */
+int table_next(int from);
+
+/* Drop one reference that nobody needs any more (the engine does this for the calls it serves). */
+void table_drop(struct conn *c);
+
+#endif
