@@ -75,8 +75,8 @@ struct engine {
 	void (*fork_prepare)(void);
 	void (*fork_parent)(void);
 	void (*fork_child)(void);
-	/* The process ends by exit(): send close_notify where a descriptor is still open, without blocking. */
-	void (*finish)(void (*each)(void (*last)(struct conn *, int fd)));
+	/* The process ends by exit() and fd is still open: as release, but without blocking; the slot stays. */
+	void (*finish)(struct conn *, int fd);
 };
 
 /* The one symbol libstarttls-tls.so exports, "starttls_engine". NULL when abi differs. */
