@@ -36,6 +36,7 @@ const char *level_name(unsigned needs);
 
 /* What one rule adds to a verdict. All strings are owned by the policy, NULL when the rule does not say. */
 struct rule_options {
+	unsigned needs;                /* what this layer's rule asks for by itself */
 	const char *name;              /* the name to verify and to send as SNI */
 	const char *ca, *cert, *key;   /* files (ca: or a directory), absolute or as written */
 	const char *ciphers;           /* an OpenSSL cipher list */

@@ -17,6 +17,7 @@ enum { ENGINE_ABI = 1 };
  * stale pointer; whoever finds 0 has lost the race with the last close. Each table slot holds one reference, and each call in progress. */
 struct conn_ref {
 	_Atomic uint32_t refs;
+	_Atomic uint32_t slots; /* table slots among them; kept by table_put and table_remove */
 };
 struct conn;
 
@@ -37,9 +38,11 @@ struct front {
 	void (*log)(const struct event *);
 	/* Drop every slot that still points to this conn (the connection went on in plaintext), with their references. */
 	void (*forget)(struct conn *);
-	/* The libc functions underneath the hooks. poll and recv are cancellation points, connect restarts the dial. */
+	/* The libc functions underneath the hooks: they may block, and are cancellation points. */
 	int (*poll)(struct pollfd *, nfds_t, int);
 	ssize_t (*recv)(int, void *, size_t, int);
+	ssize_t (*recvmsg)(int, struct msghdr *, int);
+	ssize_t (*sendmsg)(int, const struct msghdr *, int);
 	int (*connect)(int, const struct sockaddr *, socklen_t);
 };
 

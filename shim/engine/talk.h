@@ -65,6 +65,10 @@ void talk_tls_up(struct talk *t);
  * forgotten, the greeting too. No effect once OPEN, CLEAR, OWN or REFUSED. */
 void talk_refuse(struct talk *t, enum cause cause, const char *why);
 
+/* The handshake failed and the connection was dialled again, to go on in plaintext: phase TALK_CLEAR, the old greeting forgotten,
+ * the held app bytes in to_peer. Where TLS is required it refuses instead. why is copied. */
+void talk_redialled(struct talk *t, const char *why);
+
 enum talk_phase talk_phase(const struct talk *t);
 /* The sentence behind REFUSED, or behind CLEAR ("server did not offer TLS"); NULL otherwise. Owned by the talk. */
 const char *talk_why(const struct talk *t);
