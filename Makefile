@@ -75,9 +75,9 @@ $(BUILD)/starttls: $(call objects,$(COMMAND)) $(BUILD)/libpolicy.a
 # --- test programs
 test-programs: $(UNIT_BIN) $(LEGACY_BIN) $(BUILD)/tests/peer
 
-$(BUILD)/tests/peer: tests/peer.c
+$(BUILD)/tests/peer: $(call objects,$(wildcard tests/peer*.c))
 	@mkdir -p $(@D)
-	$(CC) $(ALLFLAGS) -o $@ $< -lssl -lcrypto -lpthread
+	$(CC) $(SANFLAG) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
 
 $(BUILD)/tests/%_test: tests/%_test.c $(BUILD)/libengine.a $(BUILD)/libfront.a $(BUILD)/libpolicy.a
 	@mkdir -p $(@D)
