@@ -27,13 +27,13 @@ static inline size_t buf_len(const struct buf *b)
 /* The waiting bytes; valid until the buffer is changed. */
 static inline struct span buf_span(const struct buf *b)
 {
-	return span_of(b->at + b->off, b->end - b->off);
+	return span_of(b->at ? b->at + b->off : NULL, b->end - b->off);
 }
 
-/* Append all of s, or nothing: false when that would pass max or memory is out. */
+/* Append all of s, or nothing: false when that would pass max or memory is out. s must not point into b. */
 bool buf_add(struct buf *b, struct span s);
 
-/* Room for n more bytes behind the waiting ones; NULL when that would pass max or memory is out. Say with buf_grown() how
+/* Room for n > 0 more bytes behind the waiting ones; NULL when that would pass max or memory is out. Say with buf_grown() how
  * many were filled in. The pointer is valid until the buffer is changed. */
 uint8_t *buf_room(struct buf *b, size_t n);
 void buf_grown(struct buf *b, size_t n);

@@ -44,16 +44,19 @@ struct proto {
 	const char *spec;     /* "RFC 3207 section 4" */
 	uint16_t ports[6];    /* zero-terminated when shorter */
 	bool peer_first;      /* the peer greets before the app speaks */
-	bool implicit;        /* TLS from the first byte: no dialogue at all */
+	bool implicit;        /* TLS from the first byte: no dialogue at all, so neither frame, app nor peer */
+	const char *inner;    /* implicit: the protocol inside TLS, whose words a refusal takes; NULL: unknown */
 	bool eof_delimits;    /* end of stream is data's only end mark: EOF without close_notify is an error */
 
 	/* Length in bytes of the first whole unit in `in`; 0: more is needed; -1: this is not our protocol (talk refuses;
 	 * t->why says why when set). A length is never larger than in.n. */
 	ssize_t (*frame)(struct talk *t, enum side from, struct span in);
-	enum move (*app)(struct talk *t, struct span unit);  /* NULL: hold everything */
+	/* NULL: hold everything. Else shown the app's units until it answers MOVE_HOLD, MOVE_TLS or MOVE_NOTLS: from then on what
+	 * the app says is held unread. */
+	enum move (*app)(struct talk *t, struct span unit);
 	enum move (*peer)(struct talk *t, struct span unit);
 	/* Tell the app, in its own words and as a temporary failure, with talk_tell(); why is one printable ASCII line that
-	 * starts with "libstarttls: " and holds nothing the peer said. */
+	 * starts with "libstarttls: " and holds nothing the peer said. NULL: it has no words, only end of file. */
 	void (*refuse)(struct talk *t, enum cause cause, const char *why);
 };
 
@@ -62,18 +65,25 @@ struct talk_proto {
 	int step;         /* where the dialogue is; 0 at the start */
 	unsigned seen;    /* flags of the protocol's own */
 	unsigned units;   /* free counter of the protocol's own (lines of a multi-line reply …) */
+	int code;         /* free number of the protocol's own (the code of a multi-line reply …) */
 	const char *self; /* how we name ourselves: an address literal, "[192.0.2.1]" */
 	const char *host; /* the name the app asked for, or NULL */
 	const char *why;  /* set it before NOTLS, BAD or -1: an English sentence, a string constant */
 };
 struct talk_proto *talk_proto(struct talk *t);
 
-/* Queue bytes of our own for the peer, in the clear. False when the buffer is full (the talk is then refused). */
+/* Queue bytes of our own for the peer, in the clear. False when the buffer is full: the talk is then refused as soon as the
+ * protocol returns, so the answer may be ignored. The same goes for the other three below. */
 bool talk_say(struct talk *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool talk_say_bytes(struct talk *t, struct span bytes);
 /* Queue bytes of our own for the app. */
 bool talk_tell(struct talk *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool talk_tell_bytes(struct talk *t, struct span bytes);
+/* The greeting that the app is told once TLS is up (or the policy allowed plaintext): add to it, as MOVE_HOLD adds the unit, for
+ * when the move has to say something else; or put one of our own in the place of all that is held, because what the peer
+ * said before TLS is forgotten (capabilities). */
+bool talk_hold(struct talk *t, struct span bytes);
+bool talk_greet(struct talk *t, const char *text);
 
 /* proto/frame.c: framings that several protocols share. Each returns as struct proto.frame does. */
 enum { FRAME_LINE_MAX = 4096 }; /* bytes; RFC 5321 4.5.3.1.5 asks for 512 */

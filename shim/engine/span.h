@@ -27,10 +27,10 @@ static inline struct span span_text(const char *text)
 	return span_of(text, strlen(text));
 }
 
-/* What is left behind the first n bytes; n must not exceed s.n. */
+/* What is left behind the first n bytes; n must not exceed s.n. (An empty span may point to NULL, where C forbids even + 0.) */
 static inline struct span span_after(struct span s, size_t n)
 {
-	return span_of(s.at + n, s.n - n);
+	return span_of(n ? s.at + n : s.at, s.n - n);
 }
 
 static inline struct span span_first(struct span s, size_t n)

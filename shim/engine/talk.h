@@ -44,11 +44,12 @@ struct talk_setup {
 struct talk *talk_new(const struct talk_setup *setup);
 void talk_free(struct talk *t);
 
-/* Feed what the peer said. Returns the bytes consumed: whole units while the phase stays TALK_DIALOGUE, and a trailing part of a unit;
- * after the unit that agreed to TLS nothing behind it (RFC 3207 section 6, CVE-2021-22947). Give what is left back in the next
- * call: bytes in phase TALK_HANDSHAKE are injection and refuse. So are bytes that arrive while to_peer is not yet drained: a reply
- * counts only if it came after the command it answers. So the caller drains to_peer before it looks for more. In the phases
- * OPEN, CLEAR, OWN and REFUSED nothing is consumed. */
+/* Feed what the peer said. Returns the bytes consumed: in TALK_DIALOGUE all of them (the beginning of a unit is kept for the next
+ * call), less when the phase changed. Refuses, at every level and however the bytes are cut, what the peer says out of turn: behind
+ * the unit that agreed to TLS, half a line included, in this call or the next (RFC 3207 section 6, CVE-2021-22947); and while
+ * to_peer is not yet drained, because a reply counts only if it came after the command it answers. So the caller drains to_peer
+ * before it looks for more. In the phases OPEN, CLEAR, OWN and REFUSED nothing is consumed: in CLEAR what is left belongs to the
+ * app, behind to_app. */
 size_t talk_from_peer(struct talk *t, struct span bytes);
 
 /* Feed what the app said. Returns the bytes accepted, 0 when the hold is full (or bytes is empty). In TALK_REFUSED everything is
