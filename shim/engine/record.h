@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * record: TLS records between one kernel socket and one session, so that the kernel stays truthful: poll, select, epoll (level
+ * and edge), io_uring polls and other processes see the truth about the app's data although nobody hooks them.
+ *
+ *   kernel ──peek──► window [ r opened … | whole records … | part ) w ─► session ─► plain ─► app
+ *                               k ▲ taken out of the kernel up to here
+ *   app ─► session ─► out ─► kernel
+ *
+ * The read token: as long as plaintext is not delivered (in `plain`, or in a whole record of the window) the kernel holds at least one
+ * unread byte, k < w. The write token: as long as ciphertext is in `out`, the app was told one byte less than was sealed, so it comes
+ * back when the kernel says POLLOUT. EAGAIN is answered only after the kernel itself said EAGAIN.
+ *
+ * Nothing here blocks. Not async-signal-safe. One caller at a time (the connection's lock). `fd` is the descriptor of the app's call. */
+#ifndef STARTTLS_RECORD_H
+#define STARTTLS_RECORD_H
+
+#include "buf.h"
+#include "tls.h"
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum {
+	RECORD_WINDOW = 4 * TLS_RECORD_MAX,  /* bytes peeked at once: four records per system call */
+	RECORD_BATCH = 4,                    /* records sealed into one system call */
+	RECORD_PLAIN_MAX = 512 * 1024,       /* the released greeting and what MSG_PEEK asked to see */
+	RECORD_OUT_MAX = (RECORD_BATCH + 2) * TLS_RECORD_MAX + 4096,
+};
+
+/* What processes that share a session by fork() must agree on; in a page of its own, MAP_SHARED. Without a page the process is alone.
+ * A direction belongs to who used it first after the fork; the other's keys and sequence numbers are stale from then on. */
+struct share {
+	_Atomic int refs;
+	_Atomic pid_t writer, reader; /* 0: nobody yet */
+	_Atomic bool key_update_owed; /* the reader was asked for a KeyUpdate that only the writer can send */
+};
+
+struct record {
+	struct tls *tls;
+	struct share *share;      /* NULL: alone */
+	uint8_t *window;          /* RECORD_WINDOW bytes, only while it holds something */
+	size_t r, k, w;
+	size_t last;              /* length of the last record, a guess at the next one's */
+	bool drained;             /* the kernel's last answer was short or EAGAIN */
+	struct buf plain;         /* opened, not delivered */
+	struct buf out;           /* sealed, not taken by the kernel */
+	bool more;                /* the record being sealed is not the last of its batch */
+	bool owed;                /* the first byte of the next write is already sealed */
+	bool eof_delimits;        /* end of stream without close_notify is an error (the protocol has no other end mark) */
+	int fd;                   /* of the call in progress */
+	int error;                /* sticky errno for the app, or 0 */
+	int send_error;           /* sticky errno of sending, or 0 */
+	bool ended;               /* close_notify or FIN seen */
+};
+
+/* A record layer without a session yet. */
+void record_init(struct record *rec, bool eof_delimits);
+/* What tls_new() wants: sealed bytes come to this record layer. */
+struct tls_wire record_wire(struct record *rec);
+/* Free the buffers and the session. */
+void record_free(struct record *rec);
+
+/* Advance the handshake. TLS_DONE: up, and what was peeked of the last flight stays unread in the kernel until record_settle().
+ * TLS_MORE: wait until fd is readable (or, with record_unsent, writable). TLS_BROKEN: tls_why(), or rec->error when the peer is gone. With
+ * read_ok false nothing is taken from the kernel. */
+enum tls_result record_handshake(struct record *rec, int fd, bool read_ok);
+
+/* Put bytes in front of what the peer says inside TLS: the greeting that was held. Kernel bytes must still be unread (they are the
+ * token). False: out of memory. */
+bool record_prepend(struct record *rec, struct span greeting);
+
+/* Deliver plaintext. Returns bytes; 0 at end of stream; -1 with errno: EAGAIN when the kernel has no more, ECONNRESET when the session broke or
+ * was cut short, EIO when another process owns reading, ENOMEM. With peek nothing is taken. n == 0 in iov returns 0 bytes. */
+ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, bool peek);
+
+/* Seal and send. Returns the bytes the app may count as written; -1 with errno: EAGAIN, EPIPE, ECONNRESET, EIO when another process
+ * owns writing, ENOMEM. Never more than RECORD_BATCH records at once: call again while it returns less and !record_unsent(). */
+ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n);
+
+/* Send what is sealed. 0: all gone; -1 with errno (EAGAIN: wait for POLLOUT). */
+int record_flush(struct record *rec, int fd);
+static inline bool record_unsent(const struct record *rec)
+{
+	return buf_len(&rec->out) > 0;
+}
+
+/* Plaintext bytes that can be delivered at once; looks into the kernel when there are none. */
+size_t record_readable(struct record *rec, int fd);
+
+/* Open ahead or take out of the kernel, until the read token is exact: unread bytes if and only if the app has something to read. */
+void record_settle(struct record *rec, int fd);
+
+/* close_notify, if sending is ours. */
+void record_notify(struct record *rec, int fd);
+
+/* record_pool.c: RECORD_WINDOW bytes each, used in turn by the connections that have something waiting. NULL: out of memory. Thread-safe. */
+uint8_t *window_take(void);
+void window_give(uint8_t *window);
+void window_fork_prepare(void);
+void window_fork_done(void);
+
+/* May this process use that direction? Takes it when nobody has since the fork. */
+bool record_may_read(struct record *rec);
+bool record_may_write(struct record *rec);
+
+#endif

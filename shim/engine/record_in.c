@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT
+ * record_in: from the kernel to the app, and the read token (record.h has the picture).
+ *
+ * Two ways to fill the window. The app's room takes a whole record: plain recv of no more than fits that room, so whatever is in there can be
+ * delivered in this call and no token is needed. Otherwise: peek, deliver from the window over as many calls as it takes, and only then
+ * take it out of the kernel. */
+#include "record.h"
+#include "sys.h"
+#include <errno.h>
+
+enum fill { FILL_SOME, FILL_AGAIN, FILL_END, FILL_ERROR };
+
+enum {
+	SURELY_DATA = 8192,          /* a longer record is no ticket and no KeyUpdate: it need not be opened to be the token */
+	PEEK_MAX = RECORD_PLAIN_MAX / 2, /* what MSG_PEEK can see at once */
+};
+
+static bool window_ready(struct record *rec)
+{
+	if (!rec->window)
+		rec->window = window_take();
+	return rec->window;
+}
+
+static void window_drop(struct record *rec)
+{
+	window_give(rec->window);
+	rec->window = NULL;
+	rec->r = rec->k = rec->w = 0;
+}
+
+static struct span unopened(const struct record *rec)
+{
+	return span_of(rec->window + rec->r, rec->w - rec->r);
+}
+
+/* Length of the whole record at r, or 0. */
+static size_t whole(const struct record *rec)
+{
+	size_t n = tls_record_length(unopened(rec));
+
+	return n && n <= rec->w - rec->r ? n : 0;
+}
+
+/* Take the window's bytes up to `end` out of the kernel. */
+static void take_out(struct record *rec, size_t end)
+{
+	if (end > rec->k && sys_discard(rec->fd, end - rec->k) > 0)
+		rec->k = end;
+}
+
+static void compact(struct record *rec)
+{
+	size_t gone = rec->r < rec->k ? rec->r : rec->k;
+
+	if (!gone)
+		return;
+	memmove(rec->window, rec->window + gone, rec->w - gone);
+	rec->r -= gone;
+	rec->k -= gone;
+	rec->w -= gone;
+}
+
+/* The kernel's answer to a recv that added n bytes of `asked`. */
+static enum fill answered(struct record *rec, ssize_t n, size_t asked)
+{
+	rec->drained = n < (ssize_t)asked;
+	if (n > 0)
+		return FILL_SOME;
+	if (n == 0)
+		return FILL_END;
+	return errno == EAGAIN || errno == EINTR ? FILL_AGAIN : FILL_ERROR;
+}
+
+static enum fill fill_taking(struct record *rec, size_t room)
+{
+	size_t have = rec->w - rec->r, asked = room - have;
+	ssize_t n;
+
+	if (asked > RECORD_WINDOW - rec->w)
+		asked = RECORD_WINDOW - rec->w;
+	n = sys_recv(rec->fd, rec->window + rec->w, asked, 0);
+	if (n > 0)
+		rec->k = rec->w += (size_t)n;
+	return answered(rec, n, asked);
+}
+
+static enum fill fill_peeking(struct record *rec)
+{
+	size_t asked = RECORD_WINDOW - rec->k, seen = rec->w - rec->k;
+	ssize_t n = sys_recv(rec->fd, rec->window + rec->k, asked, MSG_PEEK);
+	enum fill fill = answered(rec, n, asked);
+
+	if (fill != FILL_SOME)
+		return fill;
+	if ((size_t)n <= seen)
+		return FILL_AGAIN;
+	rec->w = rec->k + (size_t)n;
+	return FILL_SOME;
+}
+
+/* Bring in more, when the window holds no whole record. room: bytes the app can take in this call. */
+static enum fill fill(struct record *rec, size_t room)
+{
+	size_t have, need;
+	bool token = buf_len(&rec->plain) > 0;
+
+	if (!window_ready(rec))
+		return FILL_ERROR;
+	take_out(rec, token && rec->w > rec->k ? rec->w - 1 : rec->w);
+	compact(rec);
+	have = rec->w - rec->r;
+	need = tls_record_length(unopened(rec));
+	if (need <= have)
+		need = rec->last; /* the next header is not here yet: guess */
+	if (!token && need && need <= room && have < room)
+		return fill_taking(rec, room);
+	return fill_peeking(rec);
+}
+
+/* The session is over for reading: the kernel shall say so to every poller, for ever. */
+static void end(struct record *rec, int error)
+{
+	rec->ended = true;
+	if (error && !rec->error)
+		rec->error = error;
+	take_out(rec, rec->w);
+	sys_shutdown(rec->fd, error ? SHUT_RDWR : SHUT_RD);
+}
+
+/* Open the record at r, which has n bytes, into `to` or behind `plain`. Returns plaintext bytes; 0 for a control record. */
+static size_t open_record(struct record *rec, size_t n, uint8_t *to, size_t room)
+{
+	uint8_t *at = room >= n ? to : buf_room(&rec->plain, n);
+	enum tls_result result;
+	size_t got = 0;
+
+	if (!at) {
+		end(rec, ENOMEM);
+		return 0;
+	}
+	tls_feed(rec->tls, span_first(unopened(rec), n));
+	result = tls_open(rec->tls, at, n, &got);
+	tls_feed(rec->tls, span_of(NULL, 0));
+	rec->r += n;
+	rec->last = n;
+	if (at != to)
+		buf_grown(&rec->plain, got);
+	if (result == TLS_CLOSED)
+		end(rec, 0);
+	else if (result == TLS_BROKEN)
+		end(rec, ECONNRESET);
+	return got;
+}
+
+void record_settle(struct record *rec, int fd)
+{
+	size_t n;
+
+	rec->fd = fd;
+	if (!rec->window)
+		return;
+	while (!buf_len(&rec->plain) && !rec->ended && (n = whole(rec)) && n <= SURELY_DATA)
+		open_record(rec, n, NULL, 0);
+	if (buf_len(&rec->plain) || (!rec->ended && whole(rec)))
+		return;
+	take_out(rec, rec->w);
+	if (rec->r == rec->w || rec->ended)
+		window_drop(rec);
+}
+
+/* Make plaintext out of what the window or the kernel has. True when there is some or the state has changed: look again. */
+static bool advance(struct record *rec, size_t room, uint8_t *to, size_t to_room, size_t *got)
+{
+	size_t n;
+
+	*got = 0;
+	while (!rec->ended) {
+		n = rec->window ? whole(rec) : 0;
+		if (n) {
+			*got = open_record(rec, n, to, to_room);
+			if (*got || rec->ended)
+				return true;
+			continue;
+		}
+		switch (fill(rec, room)) {
+		case FILL_SOME:
+			continue;
+		case FILL_AGAIN:
+			return false;
+		case FILL_END: /* FIN without close_notify; inside a record it is certainly cut short (RFC 8446 6.1) */
+			end(rec, rec->eof_delimits || rec->r < rec->w ? ECONNRESET : 0);
+			return true;
+		case FILL_ERROR:
+			end(rec, rec->window ? errno : ENOMEM);
+			return true;
+		}
+	}
+	return false;
+}
+
+static size_t room_of(const struct iovec *iov, size_t n)
+{
+	size_t room = 0;
+
+	for (; n; iov++, n--)
+		room += iov->iov_len;
+	return room;
+}
+
+/* Copy waiting plaintext into the app's pieces from byte `done` on. */
+static size_t copy_out(struct record *rec, const struct iovec *iov, size_t n, size_t done)
+{
+	struct span s = buf_span(&rec->plain);
+	size_t copied = 0, part;
+
+	for (; n && s.n; iov++, n--) {
+		if (done >= iov->iov_len) {
+			done -= iov->iov_len;
+			continue;
+		}
+		part = iov->iov_len - done < s.n ? iov->iov_len - done : s.n;
+		memcpy((uint8_t *)iov->iov_base + done, s.at, part);
+		s = span_after(s, part);
+		copied += part;
+		done = 0;
+	}
+	return copied;
+}
+
+/* The contiguous room in the app's piece at byte `done`. */
+static struct iovec piece_at(const struct iovec *iov, size_t n, size_t done)
+{
+	for (; n && done >= iov->iov_len; iov++, n--)
+		done -= iov->iov_len;
+	if (!n)
+		return (struct iovec){NULL, 0};
+	return (struct iovec){(uint8_t *)iov->iov_base + done, iov->iov_len - done};
+}
+
+static ssize_t peek(struct record *rec, const struct iovec *iov, size_t n, size_t room)
+{
+	size_t got;
+
+	if (room > PEEK_MAX)
+		room = PEEK_MAX;
+	while (buf_len(&rec->plain) < room && advance(rec, 0, NULL, 0, &got))
+		;
+	return (ssize_t)copy_out(rec, iov, n, 0);
+}
+
+static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, size_t room)
+{
+	size_t done = 0, got;
+	struct iovec piece;
+
+	while (done < room) {
+		if (buf_len(&rec->plain)) {
+			got = copy_out(rec, iov, n, done);
+			buf_drop(&rec->plain, got);
+			done += got;
+			continue;
+		}
+		/* A short answer of the kernel ends a call that has something to deliver; one that has nothing asks again, or a FIN
+		 * that came with the data in one edge would be lost. */
+		if (done && rec->drained && (!rec->window || !whole(rec)))
+			break;
+		piece = piece_at(iov, n, done);
+		if (!advance(rec, room - done, piece.iov_base, piece.iov_len, &got))
+			break;
+		if (!buf_len(&rec->plain))
+			done += got;
+		else if (rec->ended && !got)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, bool peeking)
+{
+	size_t room = room_of(iov, n);
+	ssize_t done;
+
+	rec->fd = fd;
+	if (!record_may_read(rec)) {
+		errno = EIO;
+		return -1;
+	}
+	if (!room)
+		return 0;
+	done = peeking ? peek(rec, iov, n, room) : deliver(rec, iov, n, room);
+	record_settle(rec, fd);
+	if (done > 0)
+		return done;
+	if (!rec->ended) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (!rec->error)
+		return 0;
+	errno = rec->error;
+	return -1;
+}
+
+size_t record_readable(struct record *rec, int fd)
+{
+	size_t got;
+
+	rec->fd = fd;
+	if (record_may_read(rec) && !buf_len(&rec->plain) && !rec->ended)
+		advance(rec, 0, NULL, 0, &got);
+	record_settle(rec, fd);
+	return buf_len(&rec->plain);
+}
+
+bool record_prepend(struct record *rec, struct span greeting)
+{
+	return buf_add(&rec->plain, greeting);
+}
+
+enum tls_result record_handshake(struct record *rec, int fd, bool read_ok)
+{
+	enum tls_result result;
+	size_t n;
+
+	rec->fd = fd;
+	for (;;) {
+		n = rec->window ? whole(rec) : 0;
+		tls_feed(rec->tls, n ? span_first(unopened(rec), n) : span_of(NULL, 0));
+		rec->r += n;
+		result = tls_handshake(rec->tls);
+		tls_feed(rec->tls, span_of(NULL, 0));
+		if (result != TLS_MORE)
+			return result;
+		if (rec->window && whole(rec))
+			continue;
+		if (!read_ok)
+			return TLS_MORE;
+		switch (fill(rec, 0)) {
+		case FILL_SOME:
+			continue;
+		case FILL_AGAIN:
+			if (rec->r == rec->w)
+				window_drop(rec); /* thousands may be waiting for their ServerHello at once */
+			return TLS_MORE;
+		case FILL_END:
+			rec->error = ECONNRESET;
+			return TLS_BROKEN;
+		case FILL_ERROR:
+			rec->error = rec->window ? errno : ENOMEM;
+			return TLS_BROKEN;
+		}
+	}
+}

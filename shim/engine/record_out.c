@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT
+ * record_out: from the app to the kernel, and the write token (record.h has the picture).
+ *
+ * Up to four records go out in one system call. Nothing is ever kept back without a guaranteed flush: what the kernel does not take stays in
+ * `out`, the app is told one byte less, and the kernel's POLLOUT brings it back. */
+#include "record.h"
+#include "sys.h"
+#include <errno.h>
+#include <unistd.h>
+
+static bool take_direction(_Atomic pid_t *owner)
+{
+	pid_t me = getpid(), nobody = 0;
+
+	return atomic_load(owner) == me || atomic_compare_exchange_strong(owner, &nobody, me);
+}
+
+bool record_may_read(struct record *rec)
+{
+	return !rec->share || take_direction(&rec->share->reader);
+}
+
+bool record_may_write(struct record *rec)
+{
+	return !rec->share || take_direction(&rec->share->writer);
+}
+
+/* Send `out`, then `last`; keep what the kernel does not take. */
+static bool push(struct record *rec, struct span last)
+{
+	struct span first = buf_span(&rec->out);
+	struct iovec iov[2] = {{(void *)first.at, first.n}, {(void *)last.at, last.n}};
+	struct msghdr msg = {.msg_iov = first.n ? iov : iov + 1, .msg_iovlen = first.n ? 2 : 1};
+	ssize_t n = first.n ? sys_sendmsg(rec->fd, &msg) : sys_send(rec->fd, last.at, last.n);
+	size_t sent = n > 0 ? (size_t)n : 0;
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		rec->send_error = errno;
+		return false;
+	}
+	if (sent < first.n) {
+		buf_drop(&rec->out, sent);
+		return buf_add(&rec->out, last);
+	}
+	buf_drop(&rec->out, first.n);
+	return buf_add(&rec->out, span_after(last, sent - first.n));
+}
+
+static bool send_sealed(void *of, struct span sealed)
+{
+	struct record *rec = of;
+
+	if (!record_may_write(rec)) {
+		/* A record of ours would carry a sequence number that the writing process has used. The one thing a reader may owe is the
+		 * answer to a KeyUpdate (RFC 8446 4.6.3). */
+		atomic_store(&rec->share->key_update_owed, true);
+		return true;
+	}
+	if (rec->send_error)
+		return false;
+	return rec->more ? buf_add(&rec->out, sealed) : push(rec, sealed);
+}
+
+struct tls_wire record_wire(struct record *rec)
+{
+	return (struct tls_wire){.send = send_sealed, .of = rec};
+}
+
+void record_init(struct record *rec, bool eof_delimits)
+{
+	*rec = (struct record){.eof_delimits = eof_delimits};
+	rec->plain.max = RECORD_PLAIN_MAX;
+	rec->out.max = RECORD_OUT_MAX;
+}
+
+void record_free(struct record *rec)
+{
+	tls_free(rec->tls);
+	rec->tls = NULL;
+	window_give(rec->window);
+	rec->window = NULL;
+	buf_free(&rec->plain);
+	buf_free(&rec->out);
+}
+
+int record_flush(struct record *rec, int fd)
+{
+	struct span s;
+	ssize_t n;
+
+	rec->fd = fd;
+	while (!rec->send_error && (s = buf_span(&rec->out)).n) {
+		n = sys_send(fd, s.at, s.n);
+		if (n >= 0)
+			buf_drop(&rec->out, (size_t)n);
+		else if (errno == EAGAIN || errno == EINTR)
+			break;
+		else
+			rec->send_error = errno;
+	}
+	if (!rec->send_error && !buf_len(&rec->out))
+		return 0;
+	errno = rec->send_error ? rec->send_error : EAGAIN;
+	return -1;
+}
+
+/* Where the app's pieces are read from. */
+struct source {
+	const struct iovec *iov;
+	size_t n, off; /* pieces left; bytes of the first one that are gone */
+};
+
+static void source_skip(struct source *s, size_t n)
+{
+	s->off += n;
+	while (s->n && s->off >= s->iov->iov_len) {
+		s->off -= s->iov->iov_len;
+		s->iov++;
+		s->n--;
+	}
+}
+
+/* The next record's worth of bytes: in place when one piece holds it, else gathered, one record per call and not one per piece. */
+static struct span source_next(const struct source *from, uint8_t *scratch)
+{
+	struct source s = *from;
+	size_t have = 0, part = s.n ? s.iov->iov_len - s.off : 0;
+
+	if (part >= TLS_PLAIN_MAX || s.n <= 1)
+		return span_of(s.n ? (uint8_t *)s.iov->iov_base + s.off : NULL, part < TLS_PLAIN_MAX ? part : TLS_PLAIN_MAX);
+	while (s.n && have < TLS_PLAIN_MAX) {
+		part = s.iov->iov_len - s.off;
+		if (part > TLS_PLAIN_MAX - have)
+			part = TLS_PLAIN_MAX - have;
+		memcpy(scratch + have, (uint8_t *)s.iov->iov_base + s.off, part);
+		have += part;
+		source_skip(&s, part);
+	}
+	return span_of(scratch, have);
+}
+
+static size_t source_left(const struct source *s)
+{
+	size_t left = 0, i;
+
+	for (i = 0; i < s->n; i++)
+		left += s->iov[i].iov_len;
+	return left - s->off;
+}
+
+/* Seal one batch and send it. Returns the bytes sealed. */
+static size_t seal_batch(struct record *rec, struct source *from, size_t left)
+{
+	uint8_t *scratch = from->n > 1 ? window_take() : NULL;
+	size_t sealed = 0, records;
+	struct span part;
+
+	if (from->n > 1 && !scratch) {
+		rec->send_error = ENOMEM;
+		return 0;
+	}
+	for (records = 1; left && records <= RECORD_BATCH; records++) {
+		part = source_next(from, scratch);
+		rec->more = records < RECORD_BATCH && left > part.n;
+		if (tls_seal(rec->tls, part.at, part.n) != TLS_DONE) {
+			if (!rec->send_error)
+				rec->send_error = ECONNRESET;
+			break;
+		}
+		source_skip(from, part.n);
+		sealed += part.n;
+		left -= part.n;
+	}
+	rec->more = false;
+	window_give(scratch);
+	return sealed;
+}
+
+/* One byte cannot be reported as one less, so it is sealed only when the kernel has room. */
+static bool must_wait(struct record *rec, size_t left)
+{
+	return left == 1 && !(sys_ready(rec->fd, POLLOUT) & (POLLOUT | POLLERR | POLLHUP));
+}
+
+ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n)
+{
+	struct source from = {.iov = iov, .n = n};
+	size_t left, counted = 0;
+
+	rec->fd = fd;
+	source_skip(&from, 0);
+	left = source_left(&from);
+	if (!record_may_write(rec)) {
+		errno = EIO;
+		return -1;
+	}
+	if (rec->share && atomic_exchange(&rec->share->key_update_owed, false))
+		tls_update_key(rec->tls);
+	if (record_flush(rec, fd) < 0)
+		return -1;
+	if (!left)
+		return 0;
+	if (rec->owed) {
+		rec->owed = false;
+		source_skip(&from, 1);
+		left--;
+		counted = 1;
+	}
+	if (must_wait(rec, left)) {
+		errno = EAGAIN;
+		return counted ? (ssize_t)counted : -1;
+	}
+	counted += seal_batch(rec, &from, left);
+	if (rec->send_error && !counted) {
+		errno = rec->send_error;
+		return -1;
+	}
+	if (record_unsent(rec) && counted && !rec->send_error) {
+		rec->owed = true;
+		counted--;
+	}
+	if (counted)
+		return (ssize_t)counted;
+	errno = EAGAIN;
+	return -1;
+}
+
+void record_notify(struct record *rec, int fd)
+{
+	rec->fd = fd;
+	if (!rec->tls || !record_may_write(rec))
+		return;
+	tls_notify(rec->tls);
+	record_flush(rec, fd);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * sys: the kernel, asked directly. libc's socket functions would land in our own hooks and are cancellation points; these are neither,
+ * so they may be called with a connection's lock held. Each returns and sets errno as the libc function of that name, adds
+ * MSG_DONTWAIT and MSG_NOSIGNAL, never blocks and is async-signal-safe. */
+#ifndef STARTTLS_SYS_H
+#define STARTTLS_SYS_H
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static inline ssize_t sys_recv(int fd, void *bytes, size_t n, int flags)
+{
+	return syscall(SYS_recvfrom, fd, bytes, n, flags | MSG_DONTWAIT, NULL, NULL);
+}
+
+static inline ssize_t sys_send(int fd, const void *bytes, size_t n)
+{
+	return syscall(SYS_sendto, fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+}
+
+static inline ssize_t sys_sendmsg(int fd, const struct msghdr *msg)
+{
+	return syscall(SYS_sendmsg, fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Take n bytes out of the kernel without looking at them (TCP only). */
+static inline ssize_t sys_discard(int fd, size_t n)
+{
+	return syscall(SYS_recvfrom, fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
+}
+
+static inline int sys_shutdown(int fd, int how)
+{
+	return (int)syscall(SYS_shutdown, fd, how);
+}
+
+static inline int sys_connect(int fd, const struct sockaddr *addr, socklen_t n)
+{
+	return (int)syscall(SYS_connect, fd, addr, n);
+}
+
+static inline int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *n)
+{
+	return (int)syscall(SYS_getsockopt, fd, level, name, value, n);
+}
+
+static inline int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t n)
+{
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, n);
+}
+
+static inline int sys_getsockname(int fd, struct sockaddr *addr, socklen_t *n)
+{
+	return (int)syscall(SYS_getsockname, fd, addr, n);
+}
+
+static inline int sys_unread(int fd, int *bytes)
+{
+	return (int)syscall(SYS_ioctl, fd, FIONREAD, bytes);
+}
+
+static inline int sys_flags(int fd)
+{
+	return (int)syscall(SYS_fcntl, fd, F_GETFL);
+}
+
+/* What is ready right now of `events`. */
+static inline short sys_ready(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	const struct timespec now = {0, 0};
+
+	return syscall(SYS_ppoll, &p, 1UL, &now, NULL, 0UL) > 0 ? p.revents : 0;
+}
+
+#endif

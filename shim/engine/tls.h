@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ * tls: one TLS session over bytes that somebody else moves. No descriptor, no system call: ciphertext comes in by tls_feed() and
+ * leaves through the wire's send(). tls_*.c are the only files that know OpenSSL.
+ *
+ *   tls_feed ─► [one record] ─► tls_open ─► plaintext          plaintext ─► tls_seal ─► wire.send
+ *
+ * Contexts (CA, ciphers, sessions to resume) are kept per policy rule, in a library context of our own, so the host's use of
+ * OpenSSL is not disturbed. The host's error queue is left as found and errno is kept. Nothing blocks, except tls_new(), which reads
+ * CA and key files. Not async-signal-safe. One caller per session at a time. */
+#ifndef STARTTLS_TLS_H
+#define STARTTLS_TLS_H
+
+#include "../../policy/policy.h"
+#include "span.h"
+
+enum { TLS_PLAIN_MAX = 16384, TLS_HEADER = 5, TLS_RECORD_MAX = TLS_HEADER + 16384 + 2048 }; /* bytes; RFC 8446 5.1, RFC 5246 6.2.3 */
+
+enum tls_result {
+	TLS_DONE,
+	TLS_MORE,   /* what was fed is used up: feed the next record */
+	TLS_CLOSED, /* the peer sent close_notify */
+	TLS_BROKEN, /* tls_why() has the sentence; the session is dead */
+};
+
+/* Where sealed bytes go. */
+struct tls_wire {
+	/* Take all of it, now or into a queue; false when that cannot be (the session is then broken). */
+	bool (*send)(void *of, struct span sealed);
+	void *of;
+};
+
+struct tls_setup {
+	const struct verdict *verdict; /* strings live for ever */
+	const char *asked;             /* the name the app asked for, or NULL */
+	const struct sockaddr *addr;   /* the peer */
+};
+
+struct tls;
+
+/* Make ready what the sessions of this verdict share. False: *why is a sentence (static) about what the policy names and cannot be used. */
+bool tls_ready(const struct verdict *verdict, const char **why);
+
+/* A new client session, or NULL: *why as above. The caller frees it. */
+struct tls *tls_new(const struct tls_setup *setup, const struct tls_wire *wire, const char **why);
+void tls_free(struct tls *t);
+
+/* Length in bytes of the record at the start of `in`, header included; 0: fewer than TLS_HEADER bytes; a length no record may
+ * have is cut to what `in` holds, so that OpenSSL sees it and names the error. */
+size_t tls_record_length(struct span in);
+
+/* Lend the next record; borrowed until the next call answers TLS_MORE. */
+void tls_feed(struct tls *t, struct span record);
+
+enum tls_result tls_handshake(struct tls *t);
+/* Plaintext of what was fed: TLS_DONE with *got > 0 bytes. Call again until TLS_MORE. */
+enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got);
+/* Seal n (1 to TLS_PLAIN_MAX) bytes as one record. TLS_DONE or TLS_BROKEN. */
+enum tls_result tls_seal(struct tls *t, const void *plain, size_t n);
+/* Send close_notify (RFC 8446 6.1), once; later calls do nothing. */
+void tls_notify(struct tls *t);
+/* Send KeyUpdate with the next record (RFC 8446 4.6.3); nothing under TLS 1.2. */
+void tls_update_key(struct tls *t);
+
+/* One English sentence with its remedy, without anything the peer said; "" while nothing is wrong. Owned by t. */
+const char *tls_why(const struct tls *t);
+const char *tls_version(const struct tls *t); /* "1.3"; static */
+const char *tls_cipher(const struct tls *t);  /* "TLS_AES_256_GCM_SHA384"; static */
+
+/* fork() in a process with threads: nobody may be inside the shared parts. */
+void tls_fork_prepare(void);
+void tls_fork_done(void);
+
+#endif

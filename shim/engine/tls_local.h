@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * tls_local: what the tls_*.c files share. Nobody else includes this, so nobody else sees OpenSSL. */
+#ifndef STARTTLS_TLS_LOCAL_H
+#define STARTTLS_TLS_LOCAL_H
+
+#include "tls.h"
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+enum { WHY_MAX = 320, PEER_KEY_MAX = 320 };
+
+/* What all sessions of one rule share. Made once, never freed. */
+struct tls_context {
+	struct tls_context *next;
+	struct verdict verdict;
+	SSL_CTX *ctx;
+	X509_STORE *also; /* the second layer's trust anchors, when they are others than ctx's: both must verify; may be NULL */
+};
+
+struct tls {
+	SSL *ssl;
+	struct tls_context *context;
+	struct tls_wire wire;
+	struct span in;                   /* the record that is lent */
+	bool starved;                     /* OpenSSL asked for more than was lent: not an error */
+	bool stuck;                       /* the wire would not take it */
+	bool notified;                    /* close_notify is sent */
+	const char *asked;                /* a name, or the address as text; in `address` or owned by the conn */
+	char address[INET6_ADDRSTRLEN];   /* the peer's */
+	char peer_key[PEER_KEY_MAX];      /* which sessions may be resumed with this peer */
+	char why[WHY_MAX];
+};
+
+/* tls_context.c: the context for a verdict, made at first use; NULL: *why. Thread-safe. */
+struct tls_context *context_for(const struct verdict *v, const char **why);
+/* A session to resume with this peer, or NULL; the caller frees it. TLS 1.3 tickets are given out once (RFC 8446 C.4). */
+SSL_SESSION *context_session(struct tls_context *context, const char *peer_key);
+/* The host's exit() has taken OpenSSL down under us. */
+bool context_dead(void);
+
+/* tls_bio.c: a BIO that reads from t->in and writes to t->wire. */
+BIO *bio_for(struct tls *t);
+
+/* tls_verify.c: SSL_CTX_set_cert_verify_callback. The last argument is unused. */
+int verify_peer(X509_STORE_CTX *store, void *unused);
+/* The name that layer i of the verdict wants checked. */
+const char *verify_name(const struct tls *t, size_t i);
+
+/* tls_why.c: put the sentence for what OpenSSL just reported into t->why, unless one is there: the first reason wins. */
+void why_from_openssl(struct tls *t);
+void why_say(struct tls *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

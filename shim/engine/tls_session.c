@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT
+ * tls_session: one session: handshake, open, seal, close (RFC 8446, RFC 5246).
+ *
+ * The error queue belongs to the host's thread as well, and SSL_get_error() judges by whatever lies there. So results are told apart by our own
+ * flags (starved, close_notify seen), and the queue is put back as it was. */
+#include "tls_local.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void address_text(struct tls *t, const struct sockaddr *addr, unsigned *port)
+{
+	if (addr->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)addr;
+
+		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+			inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, t->address, sizeof t->address);
+		else
+			inet_ntop(AF_INET6, &in6->sin6_addr, t->address, sizeof t->address);
+		*port = ntohs(in6->sin6_port);
+		return;
+	}
+	inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)addr)->sin_addr, t->address, sizeof t->address);
+	*port = ntohs(((const struct sockaddr_in *)(const void *)addr)->sin_port);
+}
+
+/* The name goes out as SNI; an address never does (RFC 6066 section 3). */
+static bool name_peer(struct tls *t)
+{
+	const char *sni = t->asked;
+	struct in6_addr probe;
+	size_t i;
+
+	for (i = 0; i < t->context->verdict.n_options; i++)
+		if (t->context->verdict.options[i].name)
+			sni = t->context->verdict.options[i].name;
+	if (inet_pton(AF_INET, sni, &probe) == 1 || inet_pton(AF_INET6, sni, &probe) == 1)
+		return true;
+	return SSL_set_tlsext_host_name(t->ssl, sni) == 1;
+}
+
+static bool session_start(struct tls *t)
+{
+	SSL_SESSION *resumed;
+	BIO *bio;
+
+	t->ssl = SSL_new(t->context->ctx);
+	if (!t->ssl || !name_peer(t))
+		return false;
+	bio = bio_for(t);
+	if (!bio)
+		return false;
+	SSL_set_bio(t->ssl, bio, bio);
+	SSL_set_app_data(t->ssl, t);
+	SSL_set_connect_state(t->ssl);
+	resumed = context_session(t->context, t->peer_key);
+	if (resumed) {
+		SSL_set_session(t->ssl, resumed);
+		SSL_SESSION_free(resumed);
+	}
+	return true;
+}
+
+struct tls *tls_new(const struct tls_setup *setup, const struct tls_wire *wire, const char **why)
+{
+	struct tls_context *context = context_for(setup->verdict, why);
+	struct tls *t = context ? calloc(1, sizeof *t) : NULL;
+	int saved = errno;
+	unsigned port;
+
+	if (!t) {
+		if (context)
+			*why = "out of memory";
+		return NULL;
+	}
+	t->context = context;
+	t->wire = *wire;
+	address_text(t, setup->addr, &port);
+	t->asked = setup->asked ? setup->asked : t->address;
+	snprintf(t->peer_key, sizeof t->peer_key, "%s %u %s", t->address, port, t->asked);
+	ERR_set_mark();
+	if (!session_start(t)) {
+		*why = "out of memory for TLS";
+		tls_free(t);
+		t = NULL;
+	}
+	ERR_pop_to_mark();
+	errno = saved;
+	return t;
+}
+
+void tls_free(struct tls *t)
+{
+	int saved = errno;
+
+	if (t && !context_dead())
+		SSL_free(t->ssl);
+	free(t);
+	errno = saved;
+}
+
+size_t tls_record_length(struct span in)
+{
+	size_t n;
+
+	if (in.n < TLS_HEADER)
+		return 0;
+	n = TLS_HEADER + ((size_t)in.at[3] << 8 | in.at[4]);
+	return n <= TLS_RECORD_MAX ? n : in.n < TLS_RECORD_MAX ? in.n : TLS_RECORD_MAX;
+}
+
+void tls_feed(struct tls *t, struct span record)
+{
+	t->in = record;
+}
+
+static enum tls_result broken(struct tls *t)
+{
+	why_from_openssl(t);
+	return TLS_BROKEN;
+}
+
+enum tls_result tls_handshake(struct tls *t)
+{
+	enum tls_result result = TLS_DONE;
+	int saved = errno;
+
+	if (t->why[0] || context_dead())
+		return TLS_BROKEN;
+	ERR_set_mark();
+	t->starved = false;
+	if (SSL_do_handshake(t->ssl) != 1)
+		result = t->starved && !t->stuck ? TLS_MORE : broken(t);
+	ERR_pop_to_mark();
+	errno = saved;
+	return result;
+}
+
+enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
+{
+	enum tls_result result = TLS_DONE;
+	int saved = errno;
+
+	if (t->why[0] || context_dead())
+		return TLS_BROKEN;
+	ERR_set_mark();
+	t->starved = false;
+	if (SSL_read_ex(t->ssl, plain, room, got) != 1) {
+		*got = 0;
+		if (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN)
+			result = TLS_CLOSED;
+		else
+			result = t->starved && !t->stuck ? TLS_MORE : broken(t);
+	}
+	ERR_pop_to_mark();
+	errno = saved;
+	return result;
+}
+
+enum tls_result tls_seal(struct tls *t, const void *plain, size_t n)
+{
+	enum tls_result result = TLS_DONE;
+	int saved = errno;
+	size_t done;
+
+	if (t->why[0] || context_dead())
+		return TLS_BROKEN;
+	ERR_set_mark();
+	if (SSL_write_ex(t->ssl, plain, n, &done) != 1)
+		result = broken(t);
+	ERR_pop_to_mark();
+	errno = saved;
+	return result;
+}
+
+void tls_notify(struct tls *t)
+{
+	int saved = errno;
+
+	if (t->notified || t->why[0] || context_dead() || !SSL_is_init_finished(t->ssl))
+		return;
+	t->notified = true;
+	ERR_set_mark();
+	SSL_shutdown(t->ssl);
+	ERR_pop_to_mark();
+	errno = saved;
+}
+
+void tls_update_key(struct tls *t)
+{
+	if (!context_dead() && SSL_version(t->ssl) >= TLS1_3_VERSION) {
+		ERR_set_mark();
+		SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+		ERR_pop_to_mark();
+	}
+}
+
+const char *tls_why(const struct tls *t)
+{
+	return t->why[0] || !context_dead() ? t->why : "the program has shut OpenSSL down";
+}
+
+const char *tls_version(const struct tls *t)
+{
+	switch (SSL_version(t->ssl)) {
+	case TLS1_3_VERSION:
+		return "1.3";
+	case TLS1_2_VERSION:
+		return "1.2";
+	default:
+		return "old";
+	}
+}
+
+const char *tls_cipher(const struct tls *t)
+{
+	const char *name = SSL_CIPHER_get_name(SSL_get_current_cipher(t->ssl));
+
+	return name ? name : "none";
+}
