@@ -13,7 +13,14 @@
 
 enum { TABLE_FDS = 1 << 20 }; /* Linux's default fs.nr_open; above it no connection can be watched, so a watched one is refused */
 
-extern _Atomic unsigned char table_state[TABLE_FDS];
+extern _Atomic unsigned char table_state[TABLE_FDS] __attribute__((visibility("hidden")));
+
+/* Is fd ours? The test that every call on every descriptor pays for. */
+static inline bool table_has(int fd)
+{
+	return (unsigned)fd < TABLE_FDS &&
+	       __builtin_expect(atomic_load_explicit(&table_state[fd], memory_order_relaxed), 0);
+}
 
 /* The slow half of table_get. */
 struct conn *table_take(int fd);
@@ -21,22 +28,33 @@ struct conn *table_take(int fd);
 /* The conn behind fd with one more reference, or NULL when fd is not ours. */
 static inline struct conn *table_get(int fd)
 {
-	if ((unsigned)fd >= TABLE_FDS ||
-	    __builtin_expect(!atomic_load_explicit(&table_state[fd], memory_order_relaxed), 1))
-		return NULL;
-	return table_take(fd);
+	return table_has(fd) ? table_take(fd) : NULL;
 }
 
-/* Point fd at c, which gives the slot one reference of the caller's. False: out of memory or fd too large. The slot must be empty. */
+/* Point fd at c, which gives the slot one reference of the caller's. False, and the reference stays the caller's: out of memory, fd
+ * too large, or the slot is not empty. Takes the writers' lock. */
 bool table_put(int fd, struct conn *c);
 
-/* Empty the slot and return its conn, the slot's reference now being the caller's; NULL when fd was not ours. */
+/* Empty the slot and return its conn, the slot's reference now being the caller's; NULL when fd was not ours.
+ * Of several callers exactly one gets it. Takes the writers' lock. */
 struct conn *table_remove(int fd);
 
 /* The next fd >= from that is ours, or -1. */
 int table_next(int from);
 
-/* Drop one reference that nobody needs any more (the engine does this for the calls it serves). */
+/* Empty every slot that points to c, with their references. Takes the writers' lock. */
+void table_forget(struct conn *c);
+
+/* One more reference to a conn of which the caller has one; returns c. */
+struct conn *table_more(struct conn *c);
+
+/* Drop one reference that nobody needs any more (the engine does this for the calls it serves). If it is the last one, which happens
+ * when a lookup lost the race with the last close, it is table_last's to consume. */
 void table_drop(struct conn *c);
+extern void (*table_last)(struct conn *) __attribute__((visibility("hidden")));
+
+/* Around fork(): no writer is half-way in the child. */
+void table_lock(void);
+void table_unlock(void);
 
 #endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ * engine: finding and opening libstarttls-tls.so, and what it may ask of us. */
+#include "engine_open.h"
+#include "log.h"
+#include "process.h"
+#include "real.h"
+#include "table.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OBJECT "libstarttls-tls.so"
+
+const struct engine *engine;
+
+static char failure[256]; /* the first one; empty: none */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static ssize_t front_recv(int fd, void *bytes, size_t n, int flags)
+{
+	return real.recv(fd, bytes, n, flags);
+}
+
+static ssize_t front_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return real.recvmsg(fd, msg, flags);
+}
+
+static ssize_t front_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return real.sendmsg(fd, msg, flags);
+}
+
+static int front_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	return real.connect(fd, addr, len);
+}
+
+static const struct front front = {
+	.log = log_event,
+	.forget = table_forget,
+	.poll = poll,
+	.recv = front_recv,
+	.recvmsg = front_recvmsg,
+	.sendmsg = front_sendmsg,
+	.connect = front_connect,
+};
+
+/* Order: the engine's locks, then the table's, as when the engine asks us to forget a conn. */
+static void fork_prepare(void)
+{
+	engine->fork_prepare();
+	table_lock();
+}
+
+static void fork_parent(void)
+{
+	table_unlock();
+	engine->fork_parent();
+}
+
+static void fork_child(void)
+{
+	process_own();
+	table_unlock();
+	engine->fork_child();
+}
+
+/* A lookup lost the race with the last close: there is no descriptor any more. */
+static void release_last(struct conn *c)
+{
+	engine->release(c, -1);
+}
+
+/* The path of the object that this function is in, also when it was preloaded by a relative path and the host has changed its
+ * directory since: the kernel knows. False when it is not known or too long. */
+static bool own_path(char path[static PATH_MAX])
+{
+	unsigned long here = (unsigned long)own_path, from, to;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	bool found = false;
+	char line[PATH_MAX + 128];
+	int at;
+
+	while (maps && !found && fgets(line, sizeof(line), maps)) {
+		at = 0;
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &from, &to, &at) < 2 || here < from ||
+		    here >= to)
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		found = at && line[at] == '/' && strlen(line + at) < PATH_MAX;
+		if (found)
+			strcpy(path, line + at);
+	}
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+/* Put the path of the engine beside us into `path`. */
+static bool beside(char path[static PATH_MAX])
+{
+	Dl_info us;
+	char *slash;
+
+	if (dladdr((void *)beside, &us) && us.dli_fname[0] == '/' && strlen(us.dli_fname) < PATH_MAX)
+		strcpy(path, us.dli_fname);
+	else if (!own_path(path))
+		return false;
+	slash = strrchr(path, '/') + 1;
+	if ((size_t)(slash - path) + sizeof(OBJECT) > PATH_MAX)
+		return false;
+	strcpy(slash, OBJECT);
+	return true;
+}
+
+/* The sanitizers' runtimes end the process on RTLD_DEEPBIND. */
+static int flags(void)
+{
+	static const char *const runtimes[] = {"__asan_init", "__tsan_init", "__msan_init",
+					       "__lsan_init", "__ubsan_handle_pointer_overflow"};
+
+	for (size_t i = 0; i < sizeof(runtimes) / sizeof(*runtimes); i++)
+		if (real_symbol(RTLD_DEFAULT, runtimes[i]))
+			return RTLD_NOW | RTLD_LOCAL;
+	return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+}
+
+static void *open_object(void)
+{
+	char path[PATH_MAX];
+	void *object = beside(path) ? dlopen(path, flags()) : NULL;
+
+#ifdef STARTTLS_LIBDIR
+	if (!object)
+		object = dlopen(STARTTLS_LIBDIR "/" OBJECT, flags());
+#endif
+	return object;
+}
+
+static void open_engine(void)
+{
+	void *object = open_object();
+	starttls_engine_fn *get = NULL;
+	const struct engine *e = NULL;
+	const char *why;
+
+	if (!object) {
+		why = dlerror();
+		snprintf(failure, sizeof(failure), "cannot load %s", why ? why : OBJECT);
+		return;
+	}
+	if ((get = real_symbol(object, "starttls_engine")))
+		e = get(ENGINE_ABI, &front);
+	if (!e) {
+		snprintf(failure, sizeof(failure), OBJECT " is of another version than libstarttls.so");
+		return;
+	}
+	engine = e;
+	if (pthread_atfork(fork_prepare, fork_parent, fork_child) != 0) {
+		engine = NULL;
+		snprintf(failure, sizeof(failure), "out of memory");
+		return;
+	}
+	real_all();
+	table_last = release_last;
+	process_own();
+}
+
+const struct engine *engine_get(const char **why)
+{
+	int error = errno;
+
+	pthread_once(&once, open_engine);
+	errno = error;
+	*why = failure;
+	return engine;
+}

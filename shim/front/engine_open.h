@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ * engine_open: libstarttls-tls.so, opened at the first watched connection of the process.
+ *
+ * It is opened with RTLD_DEEPBIND, so that a host with an OpenSSL (or a malloc) of its own keeps it to itself. The engine must
+ * therefore never free what libc allocated for it (strdup, asprintf, getline): libc may have asked the host's malloc. */
+#ifndef STARTTLS_ENGINE_OPEN_H
+#define STARTTLS_ENGINE_OPEN_H
+
+#include "../engine.h"
+
+/* Not NULL once engine_get() succeeded, so whoever found a conn in the table may use it. */
+extern const struct engine *engine __attribute__((visibility("hidden")));
+
+/* Open the engine if that was not done yet. NULL: it cannot be, and *why is a sentence (static). Blocks on files; may allocate;
+ * not async-signal-safe; keeps errno. A failure is final for this process. */
+const struct engine *engine_get(const char **why);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * hook_socket: making, connecting and shutting down sockets. */
+#include "hook.h"
+#include "process.h"
+#include "slot.h"
+#include "watch.h"
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+HOOK int socket(int family, int type, int proto)
+{
+	return slot_fresh(real.socket(family, type, proto));
+}
+
+/* connect() on a descriptor that is already ours. */
+static int connect_again(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct conn *c;
+
+	if (process_borrowed())
+		return real.connect(fd, addr, len);
+	if (len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC) {
+		slot_release(fd);
+		return real.connect(fd, addr, len);
+	}
+	c = table_get(fd);
+	return c ? engine->reconnect(c, fd, addr, len) : real.connect(fd, addr, len);
+}
+
+HOOK int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t len)
+{
+	const struct sockaddr *addr = to.__sockaddr__;
+
+	if (table_has(fd))
+		return connect_again(fd, addr, len);
+	return watch_family(addr, len) ? watch_connect(fd, addr, len) : real.connect(fd, addr, len);
+}
+HOOK_ALIAS(__connect, connect);
+
+static int shut(int fd, int how)
+{
+	struct conn *c = process_borrowed() ? NULL : table_get(fd);
+
+	return c ? engine->shutdown(c, fd, how) : real.shutdown(fd, how);
+}
+
+HOOK int shutdown(int fd, int how)
+{
+	return table_has(fd) ? shut(fd, how) : real.shutdown(fd, how);
+}
+
+static int readable(int fd, int *bytes)
+{
+	struct conn *c = table_get(fd);
+
+	return c ? engine->readable(c, fd, bytes) : real.ioctl(fd, FIONREAD, bytes);
+}
+
+/* Every request takes one argument or none, and libc, too, fetches it as a pointer. */
+HOOK int ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	return request == FIONREAD && table_has(fd) ? readable(fd, arg)
+						    : real.ioctl(fd, request, arg);
+}

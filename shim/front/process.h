@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * process: are we still the process that owns the memory we run in?
+ *
+ *   fork()   child with a copy of our memory: our atfork handler runs, it is a process of its own
+ *   vfork()  child *in* our memory, until it execs (CPython's subprocess, shells): what it closes and dups are its own descriptors,
+ *            the table describes its parent's
+ *
+ * A fork that bypasses the C library looks like the second, and is treated as carefully. */
+#ifndef STARTTLS_PROCESS_H
+#define STARTTLS_PROCESS_H
+
+#include <stdbool.h>
+
+/* This process owns its memory: when the engine is opened, and in the child of fork(). */
+void process_own(void);
+
+/* Is this memory another process's? Then touch nothing of ours, only call the kernel. One system call, so only asked about
+ * descriptors that are ours. Async-signal-safe. */
+bool process_borrowed(void);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ * real: the libc functions underneath our hooks. `real.read(fd, bytes, n)` is what the app's read() would have been.
+ *
+ *   real.read ─► first_read ─ dlsym(RTLD_NEXT) ─► patches real.read, calls it      once per function and process
+ *   real.read ─► libc's read                                                       ever after
+ *
+ * The pointers are good from the moment the loader has relocated us, so hooks work inside constructors that run before any of ours,
+ * and a process pays (about 900 instructions) only for what it uses. When libc lacks a function (close_range before 2.34), or while
+ * dlsym itself is at work in this thread, the kernel is asked directly.
+ * Async-signal-safe once resolved; real_all() resolves the rest before the first watched connection. */
+#ifndef STARTTLS_REAL_H
+#define STARTTLS_REAL_H
+
+#include <netdb.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+/* X(type, name, parameters, arguments, what to do without libc). fcntl and ioctl are variadic in libc; there, too, the third
+ * argument is fetched as a pointer whatever it is, so a fixed third parameter arrives in the same place. */
+#define REAL_FUNCTIONS(X) \
+	X(int, socket, (int family, int type, int proto), (family, type, proto), \
+	  syscall(SYS_socket, family, type, proto)) \
+	X(int, connect, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len), \
+	  syscall(SYS_connect, fd, addr, len)) \
+	X(int, shutdown, (int fd, int how), (fd, how), syscall(SYS_shutdown, fd, how)) \
+	X(int, ioctl, (int fd, unsigned long request, void *arg), (fd, request, arg), \
+	  syscall(SYS_ioctl, fd, request, arg)) \
+	X(int, fcntl, (int fd, int cmd, void *arg), (fd, cmd, arg), syscall(SYS_fcntl, fd, cmd, arg)) \
+	X(int, close, (int fd), (fd), syscall(SYS_close, fd)) \
+	X(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags), \
+	  syscall(SYS_close_range, first, last, flags)) \
+	X(void, closefrom, (int first), (first), syscall(SYS_close_range, first, ~0U, 0)) \
+	X(int, dup, (int fd), (fd), syscall(SYS_dup, fd)) \
+	X(int, dup2, (int fd, int to), (fd, to), syscall(SYS_dup3, fd, to, 0)) \
+	X(int, dup3, (int fd, int to, int flags), (fd, to, flags), syscall(SYS_dup3, fd, to, flags)) \
+	X(ssize_t, read, (int fd, void *bytes, size_t n), (fd, bytes, n), \
+	  syscall(SYS_read, fd, bytes, n)) \
+	X(ssize_t, readv, (int fd, const struct iovec *iov, int count), (fd, iov, count), \
+	  syscall(SYS_readv, fd, iov, count)) \
+	X(ssize_t, recv, (int fd, void *bytes, size_t n, int flags), (fd, bytes, n, flags), \
+	  syscall(SYS_recvfrom, fd, bytes, n, flags, NULL, NULL)) \
+	X(ssize_t, recvfrom, \
+	  (int fd, void *bytes, size_t n, int flags, struct sockaddr *addr, socklen_t *len), \
+	  (fd, bytes, n, flags, addr, len), syscall(SYS_recvfrom, fd, bytes, n, flags, addr, len)) \
+	X(ssize_t, recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags), \
+	  syscall(SYS_recvmsg, fd, msg, flags)) \
+	X(int, recvmmsg, \
+	  (int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout), \
+	  (fd, msgs, n, flags, timeout), syscall(SYS_recvmmsg, fd, msgs, n, flags, timeout)) \
+	X(ssize_t, write, (int fd, const void *bytes, size_t n), (fd, bytes, n), \
+	  syscall(SYS_write, fd, bytes, n)) \
+	X(ssize_t, writev, (int fd, const struct iovec *iov, int count), (fd, iov, count), \
+	  syscall(SYS_writev, fd, iov, count)) \
+	X(ssize_t, send, (int fd, const void *bytes, size_t n, int flags), (fd, bytes, n, flags), \
+	  syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0)) \
+	X(ssize_t, sendto, \
+	  (int fd, const void *bytes, size_t n, int flags, const struct sockaddr *addr, socklen_t len), \
+	  (fd, bytes, n, flags, addr, len), syscall(SYS_sendto, fd, bytes, n, flags, addr, len)) \
+	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags), \
+	  syscall(SYS_sendmsg, fd, msg, flags)) \
+	X(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned n, int flags), (fd, msgs, n, flags), \
+	  syscall(SYS_sendmmsg, fd, msgs, n, flags)) \
+	X(ssize_t, sendfile, (int out, int in, off_t *at, size_t n), (out, in, at, n), \
+	  syscall(SYS_sendfile, out, in, at, n)) \
+	X(ssize_t, splice, \
+	  (int in, off_t *in_at, int out, off_t *out_at, size_t n, unsigned flags), \
+	  (in, in_at, out, out_at, n, flags), syscall(SYS_splice, in, in_at, out, out_at, n, flags)) \
+	X(int, vdprintf, (int fd, const char *format, va_list args), (fd, format, args), \
+	  absent(-1)) \
+	X(int, __vdprintf_chk, (int fd, int flag, const char *format, va_list args), \
+	  (fd, flag, format, args), absent(-1)) \
+	X(int, getaddrinfo, \
+	  (const char *node, const char *service, const struct addrinfo *hints, \
+	   struct addrinfo **found), \
+	  (node, service, hints, found), absent(EAI_SYSTEM)) \
+	X(struct hostent *, gethostbyname, (const char *name), (name), absent(0)) \
+	X(struct hostent *, gethostbyname2, (const char *name, int family), (name, family), absent(0)) \
+	X(int, gethostbyname_r, \
+	  (const char *name, struct hostent *host, char *room, size_t n, struct hostent **found, \
+	   int *why), \
+	  (name, host, room, n, found, why), absent(ENOSYS)) \
+	X(int, gethostbyname2_r, \
+	  (const char *name, int family, struct hostent *host, char *room, size_t n, \
+	   struct hostent **found, int *why), \
+	  (name, family, host, room, n, found, why), absent(ENOSYS))
+
+#define REAL_POINTER(type, name, params, args, without) type(*_Atomic name) params;
+struct real {
+	REAL_FUNCTIONS(REAL_POINTER)
+};
+#undef REAL_POINTER
+
+extern struct real real __attribute__((visibility("hidden")));
+
+/* Look up everything that is not looked up yet, so that no hook takes the loader's lock from now on. Keeps errno. */
+void real_all(void);
+
+/* dlsym(handle, name), for a library of ours or RTLD_DEFAULT. */
+void *real_symbol(void *handle, const char *name);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * slot: descriptors that come and go while a connection is ours. */
+#include "slot.h"
+#include "engine_open.h"
+#include "process.h"
+#include "real.h"
+#include <errno.h>
+
+/* `fd` as the engine shall see it: -1 when it is not the connection's any more. */
+static void end(int fd, int seen)
+{
+	struct conn *c = table_remove(fd);
+	int error = errno;
+
+	if (c)
+		engine->release(c, seen);
+	errno = error;
+}
+
+void slot_release(int fd)
+{
+	end(fd, fd);
+}
+
+void slot_drop_stale(int fd)
+{
+	if (!process_borrowed())
+		end(fd, -1);
+}
+
+int slot_adopt(int fd, struct conn *c)
+{
+	if (fd >= 0 && table_put(slot_fresh(fd), c))
+		return fd;
+	table_drop(c);
+	if (fd >= 0) {
+		real.close(fd);
+		errno = ENOMEM;
+	}
+	return -1;
+}

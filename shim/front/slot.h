@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * slot: descriptors that come and go while a connection is ours. All keep errno unless they fail; none is async-signal-safe. */
+#ifndef STARTTLS_SLOT_H
+#define STARTTLS_SLOT_H
+
+#include "table.h"
+
+/* fd is about to be closed or replaced: end our part of its connection. Does nothing when fd is not ours. */
+void slot_release(int fd);
+
+/* fd is a new descriptor for the connection of c and takes over the caller's reference. Returns fd; or -1 with errno: as it was when fd is
+ * -1, else ENOMEM with fd closed, because a descriptor that we cannot watch would carry plaintext. */
+int slot_adopt(int fd, struct conn *c);
+
+/* The slow half of slot_fresh. */
+void slot_drop_stale(int fd);
+
+/* fd has just been made by the kernel, so what the table says about it is about an earlier one that was closed behind our back
+ * (a raw system call, stdio). Returns fd. */
+static inline int slot_fresh(int fd)
+{
+	if (table_has(fd))
+		slot_drop_stale(fd);
+	return fd;
+}
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ * table: which descriptors are ours. Readers are lock-free; writers (put, remove, forget) are rare and share one mutex, because a
+ * state byte cleared by one of them must never hide the conn that another has just put. */
+#include "table.h"
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { CHUNK = 1024, CHUNKS = TABLE_FDS / CHUNK };
+
+typedef struct conn *_Atomic slot;
+
+_Atomic unsigned char table_state[TABLE_FDS];
+void (*table_last)(struct conn *);
+
+static slot *_Atomic chunks[CHUNKS];
+static _Atomic int end; /* one more than the largest descriptor that was ever ours */
+static pthread_mutex_t writers = PTHREAD_MUTEX_INITIALIZER;
+
+static struct conn_ref *ref(struct conn *c)
+{
+	return (struct conn_ref *)c;
+}
+
+/* The slot of fd, or NULL when no descriptor of its neighbourhood was ever ours. */
+static slot *find(int fd)
+{
+	slot *chunk = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+
+	return chunk ? chunk + fd % CHUNK : NULL;
+}
+
+/* One more reference, unless there are none left. */
+static bool hold(struct conn *c)
+{
+	uint32_t n = atomic_load_explicit(&ref(c)->refs, memory_order_relaxed);
+
+	while (n)
+		if (atomic_compare_exchange_weak(&ref(c)->refs, &n, n + 1))
+			return true;
+	return false;
+}
+
+struct conn *table_take(int fd)
+{
+	slot *s = find(fd);
+	struct conn *c;
+
+	/* A conn that we could not hold, or that left the slot meanwhile, says nothing about who is in the slot now. */
+	while (s && (c = atomic_load(s))) {
+		if (!hold(c))
+			continue;
+		if (atomic_load(s) == c)
+			return c;
+		table_drop(c);
+	}
+	return NULL;
+}
+
+struct conn *table_more(struct conn *c)
+{
+	atomic_fetch_add(&ref(c)->refs, 1);
+	return c;
+}
+
+void table_drop(struct conn *c)
+{
+	uint32_t n = atomic_load(&ref(c)->refs);
+
+	while (n > 1 || !table_last)
+		if (atomic_compare_exchange_weak(&ref(c)->refs, &n, n - 1))
+			return;
+	table_last(c);
+}
+
+/* As find, with the chunk made when there is none. Writers only. */
+static slot *find_or_make(int fd)
+{
+	slot *s = find(fd);
+
+	if (s || !(s = calloc(CHUNK, sizeof(*s))))
+		return s;
+	atomic_store_explicit(&chunks[fd / CHUNK], s, memory_order_release);
+	return s + fd % CHUNK;
+}
+
+bool table_put(int fd, struct conn *c)
+{
+	slot *s = NULL;
+
+	if ((unsigned)fd >= TABLE_FDS)
+		return false;
+	table_lock();
+	if ((s = find_or_make(fd)) && !atomic_load(s)) {
+		atomic_fetch_add(&ref(c)->slots, 1);
+		atomic_store(s, c);
+		atomic_store(&table_state[fd], 1);
+		if (fd >= atomic_load(&end))
+			atomic_store(&end, fd + 1);
+	} else {
+		s = NULL;
+	}
+	table_unlock();
+	return s;
+}
+
+/* Empty the slot if c is in it, or, with c NULL, whoever is. */
+static struct conn *clear(int fd, struct conn *c)
+{
+	struct conn *was = NULL;
+	slot *s;
+
+	table_lock();
+	if ((s = find(fd)) && (was = atomic_load(s)) && (!c || was == c)) {
+		atomic_store(&table_state[fd], 0);
+		atomic_store(s, NULL);
+		atomic_fetch_sub(&ref(was)->slots, 1);
+	} else {
+		was = NULL;
+	}
+	table_unlock();
+	return was;
+}
+
+struct conn *table_remove(int fd)
+{
+	return table_has(fd) ? clear(fd, NULL) : NULL;
+}
+
+void table_forget(struct conn *c)
+{
+	for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1))
+		if (clear(fd, c))
+			table_drop(c);
+}
+
+int table_next(int from)
+{
+	int last = atomic_load(&end);
+
+	for (int fd = from < 0 ? 0 : from; fd < last; fd++) {
+		if (!find(fd))
+			fd |= CHUNK - 1; /* on to the next chunk */
+		else if (table_has(fd))
+			return fd;
+	}
+	return -1;
+}
+
+void table_lock(void)
+{
+	pthread_mutex_lock(&writers);
+}
+
+void table_unlock(void)
+{
+	pthread_mutex_unlock(&writers);
+}

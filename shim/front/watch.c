@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ * watch: the policy, asked at connect(). Everything that is not certain ends in a refusal. */
+#include "watch.h"
+#include "engine_open.h"
+#include "log.h"
+#include "names.h"
+#include "process.h"
+#include "real.h"
+#include "slot.h"
+#include "table.h"
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What is asked about one connection. */
+struct dial {
+	struct order order;
+	struct verdict verdict;
+	char name[NAME_ROOM];
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct policy *policy; /* NULL: out of memory */
+static char program[PATH_MAX];
+
+/* Reading the policy and opening the engine may connect (a name service asked about a user): that must not come back to us. */
+static _Thread_local bool busy;
+
+static void load(void)
+{
+	static const char deleted[] = " (deleted)"; /* an upgraded program is still the same to its policy */
+	const struct policy_files files = policy_files();
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	char *tail = program + n - (sizeof(deleted) - 1);
+
+	if (n > (ssize_t)sizeof(deleted) && strcmp(tail, deleted) == 0)
+		*tail = 0;
+	policy = policy_load(&files, NULL);
+}
+
+/* Fill d->verdict. */
+static void ask(struct dial *d)
+{
+	const struct sockaddr *addr = (const struct sockaddr *)&d->order.addr;
+	const struct target target = {
+		.addr = addr,
+		.name = d->order.name,
+		.program = *program ? program : NULL,
+		.uid = geteuid(),
+	};
+	const struct sockaddr_in *in = (const struct sockaddr_in *)addr; /* the port is where in6 has it */
+
+	pthread_once(&once, load);
+	if (policy) {
+		policy_decide(policy, &target, &d->verdict);
+		return;
+	}
+	d->verdict = (struct verdict){
+		.proto = port_proto(ntohs(in->sin_port)),
+		.broken = "out of memory while reading the policy",
+	};
+	d->verdict.watched = d->verdict.proto;
+}
+
+/* A TCP connection? UDP to the same port is not ours. */
+static bool is_tcp(int fd)
+{
+	int proto = 0;
+	socklen_t n = sizeof(proto);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &proto, &n) == 0 &&
+	       (proto == IPPROTO_TCP || proto == IPPROTO_MPTCP);
+}
+
+/* Fill d for a connection to addr. False: leave it alone. */
+static bool ours(struct dial *d, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int error = errno, cancel;
+	bool is;
+
+	if (busy || len > sizeof(d->order.addr))
+		return false;
+	memset(&d->order, 0, sizeof(d->order));
+	memcpy(&d->order.addr, addr, len);
+	d->order.addr_len = len;
+	d->order.verdict = &d->verdict;
+	if (names_find(addr->sa_family, names_address(addr), d->name))
+		d->order.name = d->name;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	busy = true;
+	ask(d);
+	is = d->verdict.watched && (d->verdict.needs || d->verdict.broken) && is_tcp(fd);
+	busy = false;
+	pthread_setcancelstate(cancel, NULL);
+	errno = error;
+	return is;
+}
+
+static int refuse(const struct dial *d, enum event_verdict verdict, const char *why)
+{
+	const struct event e = {
+		.verdict = verdict,
+		.to = d->order.name,
+		.proto = d->verdict.proto,
+		.rule = d->verdict.rule,
+		.why = why,
+		.addr = (const struct sockaddr *)&d->order.addr,
+		.needs = d->verdict.needs,
+		.ms = -1,
+	};
+
+	log_event(&e);
+	errno = EACCES;
+	return -1;
+}
+
+/* The administrator must hear of a broken policy once, loudly; each connection it costs is a refusal like others. */
+static int refuse_broken(const struct dial *d)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+	const struct event e = {.verdict = EVENT_BROKEN, .why = d->verdict.broken, .ms = -1};
+
+	if (!atomic_flag_test_and_set(&told))
+		log_event(&e);
+	return refuse(d, EVENT_REFUSED, "the policy is broken");
+}
+
+/* The conn for this connection, in the table; or NULL with *why. */
+static struct conn *open_conn(int fd, const struct dial *d, const char **why)
+{
+	const struct engine *e;
+	struct conn *c = NULL;
+	int cancel;
+
+	if (process_borrowed()) {
+		*why = "the program connects in a child made by vfork() or without the C library";
+		return NULL;
+	}
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	busy = true;
+	if ((e = engine_get(why)) && (c = e->open(&d->order, why)) && !table_put(fd, c)) {
+		e->release(c, -1);
+		c = NULL;
+		*why = (unsigned)fd < TABLE_FDS ? "out of memory" : "the descriptor's number is too large";
+	}
+	busy = false;
+	pthread_setcancelstate(cancel, NULL);
+	return c;
+}
+
+/* Other threads may use fd at once, so it is in the table before the kernel connects it. */
+static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, const struct dial *d)
+{
+	const char *why;
+	int error = errno;
+
+	if (!open_conn(fd, d, &why))
+		return refuse(d, EVENT_REFUSED, why);
+	errno = error;
+	if (real.connect(fd, addr, len) == 0)
+		return 0;
+	if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY)
+		slot_release(fd);
+	return -1;
+}
+
+int watch_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct dial d;
+
+	if (!ours(&d, fd, addr, len))
+		return real.connect(fd, addr, len);
+	if (d.verdict.broken)
+		return refuse_broken(&d);
+	if (d.verdict.needs & NEED_REFUSE)
+		return refuse(&d, EVENT_REFUSED, "the policy refuses this destination");
+	if (d.verdict.needs & NEED_DANE)
+		return refuse(&d, EVENT_REFUSED, "dane-only is not built in");
+	return connect_watched(fd, addr, len, &d);
+}
+
+bool watch_would(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct dial d;
+
+	return watch_family(addr, len) && ours(&d, fd, addr, len);
+}

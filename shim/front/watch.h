@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * watch: what to do at connect(): leave alone, refuse, or watch.
+ *
+ *   family ─► policy (read once per process) ─► is it TCP? ─► engine ─► table ─► the kernel's connect()
+ *   other AF_*: untouched, at the cost of a comparison; UDP is never ours */
+#ifndef STARTTLS_WATCH_H
+#define STARTTLS_WATCH_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/* Could a connection to this address be ours at all? */
+static inline bool watch_family(const struct sockaddr *addr, socklen_t len)
+{
+	return addr && len >= sizeof(struct sockaddr_in) &&
+	       (addr->sa_family == AF_INET || addr->sa_family == AF_INET6);
+}
+
+/* connect(2) on a descriptor that is not ours yet, to an address of such a family. -1 with EACCES, and a line in the log, when the
+ * policy forbids it or it cannot be made safe. May read the policy and open the engine. */
+int watch_connect(int fd, const struct sockaddr *addr, socklen_t len);
+
+/* Would watch_connect do more than call connect(2)? Keeps errno. */
+bool watch_would(int fd, const struct sockaddr *addr, socklen_t len);
+
+#endif
