@@ -116,13 +116,16 @@ static void no_tls(struct talk *t)
 	release(t);
 }
 
+static const char not_peers[] = "peer does not speak this protocol";
+static const char not_apps[] = "app does not speak this protocol";
+
 static void refuse_with(struct talk *t, const char *otherwise)
 {
 	refuse(t, CAUSE_OTHER, t->own.why ? t->own.why : otherwise);
 }
 
 /* The moves that mean the same whoever's unit it was. */
-static void act(struct talk *t, enum move move)
+static void act(struct talk *t, enum move move, const char *if_bad)
 {
 	if (t->overflowed) {
 		refuse(t, CAUSE_OTHER, "dialogue before TLS grew too large");
@@ -144,7 +147,7 @@ static void act(struct talk *t, enum move move)
 	case MOVE_BAD:
 		break;
 	}
-	refuse_with(t, "peer does not speak this protocol");
+	refuse_with(t, if_bad);
 }
 
 /* Why the peer has no business to speak now, or NULL. A reply counts only if it came after the
@@ -170,7 +173,7 @@ static void show_peer_unit(struct talk *t, struct span unit)
 
 	if (move == MOVE_HOLD)
 		talk_hold(t, unit);
-	act(t, move);
+	act(t, move, not_peers);
 }
 
 static size_t least(size_t a, size_t b)
@@ -205,7 +208,7 @@ static size_t hear(struct talk *t, struct span in)
 	t->peer_bytes += taken;
 
 	if (n < 0) {
-		refuse_with(t, "peer does not speak this protocol");
+		refuse_with(t, not_peers);
 	} else if (n > 0) {
 		show_peer_unit(t, span_first(unit, (size_t)n));
 		buf_drop(&t->part, buf_len(&t->part));
@@ -244,7 +247,7 @@ static void show_app(struct talk *t)
 		t->own.why = NULL;
 		n = t->proto->frame(t, SIDE_APP, all);
 		if (n < 0 || (size_t)n > all.n) {
-			refuse_with(t, "app does not speak this protocol");
+			refuse_with(t, not_apps);
 			return;
 		}
 		if (n == 0) {
@@ -257,7 +260,7 @@ static void show_app(struct talk *t)
 			buf_drop(&t->held, (size_t)n);
 		else
 			t->app_known = true;
-		act(t, move);
+		act(t, move, not_apps);
 	}
 }
 
