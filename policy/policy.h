@@ -38,7 +38,7 @@ const char *level_name(unsigned needs);
 struct rule_options {
 	unsigned needs;                /* what this layer's rule asks for by itself */
 	const char *name;              /* the name to verify and to send as SNI */
-	const char *ca, *cert, *key;   /* files (ca: or a directory), absolute or as written */
+	const char *ca, *cert, *key;   /* files, absolute (ca: or a directory); a cert alone is its own key file too */
 	const char *ciphers;           /* an OpenSSL cipher list */
 	const uint8_t (*pins)[32];     /* SHA-256 of SPKI */
 	size_t n_pins;
@@ -50,14 +50,15 @@ struct rule_options {
 /* The answer for one connection. */
 struct verdict {
 	bool watched;                  /* false: not ours, nothing below is meant */
-	const char *broken;            /* not NULL: the policy is broken, refuse; "file:line:col: sentence"; owned by the policy */
+	const char *broken;            /* not NULL: the policy is broken, refuse; "file:line:col: sentence" (without a place where there
+	                                * is none: no memory, layers that contradict each other); static or owned by the policy */
 	unsigned needs;                /* union over the layers that spoke; 0 (`none`) leaves it alone */
 	const char *proto;             /* the protocol's word; static or owned by the policy */
-	const char *rule;              /* "file:line" of the strictest rule that spoke, or "built-in"; owned by the policy */
+	const char *rule;              /* "file:line" of the strictest rule that spoke, or of the first error, or "built-in" */
 	int min;                       /* the larger of both layers; 0: the default (TLS 1.2) */
 	int timeout_s;                 /* the smaller of both; 0: the default */
-	bool by_app;                   /* `by app` in every layer that spoke of it */
-	size_t n_options;              /* how many of the layers below spoke */
+	bool by_app;                   /* `by app` in every layer that spoke: one alone would loosen what the other asks for */
+	size_t n_options;              /* how many of the layers below spoke; 0: the built-in rule did */
 	struct rule_options options[LAYERS]; /* each must hold */
 };
 
@@ -72,6 +73,8 @@ struct target {
 
 struct policy;
 
+#define POLICY_SYSTEM_FILE "/etc/starttls/policy"
+
 /* Where the layers come from. NULL: that layer does not exist. */
 struct policy_files {
 	const char *system;            /* checked for owner root and mode (not group- or other-writable) */
@@ -80,18 +83,36 @@ struct policy_files {
 };
 
 /* The files this process would get: /etc/starttls/policy, then $STARTTLS_POLICY, else $XDG_CONFIG_HOME/starttls/policy, else
- * ~/.config/starttls/policy; no user layer under AT_SECURE. The strings are static or malloc'ed once and never freed. */
+ * ~/.config/starttls/policy; no user layer under AT_SECURE. The strings are static, and overwritten by the next call. */
 struct policy_files policy_files(void);
 
 /* Read the layers. Never NULL unless memory is out; a broken file makes a broken policy, whose verdicts refuse.
- * errors, when not NULL, receives every message with its caret and hint (starttls check); the shim passes NULL. */
+ * errors, when not NULL, receives every message with its caret and hint (starttls check); the shim passes NULL.
+ * Keeps errno. A rule with `user NAME` asks the system's user database, which may connect to a server (LDAP, SSSD): a caller that
+ * hooks connect() must not come back here from it. */
 struct policy *policy_load(const struct policy_files *files, FILE *errors);
+
+/* The same from memory, for tests and fuzzing: no owner to check, and `include` is an error. bytes NULL: no such layer. */
+struct policy_text {
+	const char *name;              /* stands for the file in messages */
+	const char *bytes;
+	size_t size;
+};
+struct policy *policy_from_text(const struct policy_text texts[LAYERS], FILE *errors);
 void policy_free(struct policy *p);
 
-/* "file:line:col: sentence" when the policy is broken, else NULL. Owned by the policy. */
+/* "file:line:col: sentence" when the policy is broken, else NULL. Owned by the policy. NULL for p is a broken policy: memory was
+ * out when it was loaded. */
 const char *policy_broken(const struct policy *p);
 
-/* Decide. Fills *v; strings in it live as long as the policy. */
+/* Of one layer: its file (NULL: there is none) and how many rules it has. */
+const char *policy_layer(const struct policy *p, int layer, size_t *n_rules);
+
+/* Write a warning for each rule that is sound but may not do what its writer thinks. Returns how many. */
+size_t policy_lint(const struct policy *p, FILE *out);
+
+/* Decide. Fills *v; strings in it live as long as the policy. Makes no system call and takes no memory; keeps errno. p may be NULL, as
+ * above. */
 void policy_decide(const struct policy *p, const struct target *t, struct verdict *v);
 
 /* The protocol a port stands for ("smtp" for 25), or NULL. Static. */

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ * starttls check: is the policy sound? Errors and warnings go to stderr, one line for each file to stdout. */
+#include "command.h"
+#include "policy.h"
+#include <stdio.h>
+#include <string.h>
+
+/* The last line on a policy: what it will do to connections. */
+static int conclude(const struct policy *p, const char *name, size_t rules)
+{
+	if (policy_broken(p)) {
+		printf("%s: broken: every connection that libstarttls watches will be refused\n",
+		       name);
+		return EXIT_BROKEN;
+	}
+	printf("%s: sound, %zu rule%s\n", name, rules, rules == 1 ? "" : "s");
+	return EXIT_OK;
+}
+
+static int check_file(const char *name)
+{
+	struct policy_files files = {.user = name, .user_required = true};
+	int layer = LAYER_USER, code;
+	struct policy *p;
+	size_t rules = 0;
+
+	if (!strcmp(name, POLICY_SYSTEM_FILE)) { /* of which more is asked */
+		files = (struct policy_files){.system = name};
+		layer = LAYER_SYSTEM;
+	}
+	p = policy_load(&files, stderr);
+	if (p)
+		policy_layer(p, layer, &rules);
+	if (p && !policy_broken(p))
+		policy_lint(p, stderr);
+	code = conclude(p, name, rules);
+	policy_free(p);
+	return code;
+}
+
+/* What this user would get: both layers, together. */
+static int check_layers(void)
+{
+	struct policy_files files = policy_files();
+	const char *paths[LAYERS] = {[LAYER_SYSTEM] = files.system, [LAYER_USER] = files.user};
+	struct policy *p = policy_load(&files, stderr);
+	size_t rules = 0, all = 0;
+	int code;
+
+	for (int i = 0; p && i < LAYERS; i++) {
+		if (!paths[i])
+			continue;
+		if (policy_layer(p, i, &rules))
+			printf("%s: %zu rule%s\n", paths[i], rules, rules == 1 ? "" : "s");
+		else
+			printf("%s: not there\n", paths[i]);
+		all += rules;
+	}
+	fflush(stdout);
+	if (p && !policy_broken(p))
+		policy_lint(p, stderr);
+	code = conclude(p, "this user's policy", all);
+	if (code == EXIT_OK)
+		puts("where no rule matches: may to localhost, verify to any");
+	policy_free(p);
+	return code;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	int worst = EXIT_OK;
+
+	if (argc > 1 && !strcmp(argv[1], "--")) {
+		argc--;
+		argv++;
+	}
+	if (argc == 1)
+		return check_layers();
+	for (int i = 1; i < argc; i++) {
+		int code;
+
+		if (argv[i][0] == '-') {
+			fprintf(stderr, "starttls check: unknown option '%s'\n", argv[i]);
+			return EXIT_WRONG_USE;
+		}
+		code = check_file(argv[i]);
+		fflush(stdout);
+		worst = code > worst ? code : worst;
+	}
+	return worst;
+}

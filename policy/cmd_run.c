@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ * starttls run: check the policy, put libstarttls.so into LD_PRELOAD, become the program.
+ *
+ * Every doubt ends here with 125: once the program runs without the library, nothing stands between it and plaintext. */
+#include "command.h"
+#include "policy.h"
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef STARTTLS_LIBDIR
+#define STARTTLS_LIBDIR "/usr/local/lib"
+#endif
+
+#define LIBRARY "libstarttls.so"
+
+__attribute__((format(printf, 1, 2))) static int refuse(const char *format, ...)
+{
+	va_list args;
+
+	fputs("starttls run: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return RUN_REFUSED;
+}
+
+/* --- the library */
+
+/* Put directory + rest into path when there is such a library. */
+static bool try_library(char path[PATH_MAX], const char *directory, const char *rest)
+{
+	char name[PATH_MAX];
+	int n = snprintf(name, sizeof name, "%s%s%s", directory, rest, LIBRARY);
+
+	return n > 0 && (size_t)n < sizeof name && realpath(name, path) && access(path, R_OK) == 0;
+}
+
+/* Beside this executable (a build directory), in the lib beside its bin (any prefix), where it was to be installed. */
+static bool find_library(char path[PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	char *slash;
+
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		slash[1] = '\0';
+		if (try_library(path, self, "") || try_library(path, self, "../lib/"))
+			return true;
+	}
+	return try_library(path, STARTTLS_LIBDIR, "/");
+}
+
+static bool listed(const char *list, const char *item)
+{
+	size_t n = strlen(item);
+
+	for (const char *at = list; (at = strstr(at, item)); at += n)
+		if ((at == list || strchr(": ", at[-1])) && (!at[n] || strchr(": ", at[n])))
+			return true;
+	return false;
+}
+
+/* Appended: whoever preloads something else first meant it to come first. */
+static int preload(const char *library)
+{
+	const char *before = getenv("LD_PRELOAD");
+	char *all;
+	int result;
+
+	if (strpbrk(library, ": "))
+		return refuse(
+			"the loader cannot preload '%s': move it to a path without blanks and "
+			"colons",
+			library);
+	if (before && listed(before, library))
+		return 0;
+	if (asprintf(&all, "%s%s%s", before ? before : "", before && *before ? ":" : "", library) <
+	    0)
+		return refuse("out of memory");
+	result = setenv("LD_PRELOAD", all, 1);
+	free(all);
+	return result == 0 ? 0 : refuse("out of memory");
+}
+
+/* --- the policy */
+
+/* --policy FILE: absolute, because the program and its children may change their directory. */
+static int name_policy(const char *file)
+{
+	char path[PATH_MAX];
+
+	if (!realpath(file, path))
+		return refuse("cannot read the policy '%s': %s", file, strerror(errno));
+	return setenv("STARTTLS_POLICY", path, 1) == 0 ? 0 : refuse("out of memory");
+}
+
+static int check_policy(void)
+{
+	struct policy_files files = policy_files();
+	struct policy *p = policy_load(&files, stderr);
+	bool broken = policy_broken(p);
+
+	policy_free(p);
+	return broken ? refuse("the policy is broken, the command was not started") : 0;
+}
+
+/* --- options */
+
+struct options {
+	bool verbose;
+	const char *policy;
+	char **command;
+};
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option names[] = {
+		{"policy", required_argument, NULL, 'p'},
+		{"verbose", no_argument, NULL, 'v'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:v", names, NULL)) != -1)
+		switch (c) {
+		case 'v':
+			o->verbose = true;
+			break;
+		case 'p':
+			o->policy = optarg;
+			break;
+		case ':':
+			return refuse("option '%s' needs a value", argv[optind - 1]);
+		default:
+			return refuse("unknown option '%s'", argv[optind - 1]);
+		}
+	o->command = argv + optind;
+	return *o->command ? 0
+			   : refuse("which command? usage: starttls run [-v] [--policy FILE] [--] "
+				    "COMMAND [ARG …]");
+}
+
+static int become(char **command)
+{
+	int error;
+
+	execvp(command[0], command);
+	error = errno;
+	fprintf(stderr, "starttls run: cannot start '%s': %s\n", command[0], strerror(error));
+	return error == ENOENT ? RUN_NOT_FOUND : RUN_NOT_EXECUTABLE;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct options o = {0};
+	char library[PATH_MAX];
+	int code = parse_options(argc, argv, &o);
+
+	if (!code && o.policy)
+		code = name_policy(o.policy);
+	if (!code)
+		code = check_policy();
+	if (!code && !find_library(library))
+		code = refuse("there is no " LIBRARY
+			      " beside this command, in ../lib or in " STARTTLS_LIBDIR);
+	if (!code)
+		code = preload(library);
+	if (!code && o.verbose && setenv("STARTTLS_LOG", "stderr", 1) < 0)
+		code = refuse("out of memory");
+	return code ? code : become(o.command);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * command: the verbs of starttls(1). A new one is one file cmd_NAME.c, one line here and one in the table of starttls.c. */
+#ifndef STARTTLS_COMMAND_H
+#define STARTTLS_COMMAND_H
+
+/* Exit codes of all verbs but `run` (sysexits.h where it has the notion). */
+enum {
+	EXIT_OK = 0,
+	EXIT_WRONG_USE = 64,
+	EXIT_UNREACHABLE = 69, /* the host, or the shim cannot hold the program */
+	EXIT_DENIED = 77,      /* by the policy */
+	EXIT_BROKEN = 78,      /* the policy is broken */
+};
+
+/* Exit codes of `run`, as env(1) and timeout(1) have them, because mailers use sysexits themselves. */
+enum {
+	RUN_REFUSED = 125, /* by us, before the program was started */
+	RUN_NOT_EXECUTABLE = 126,
+	RUN_NOT_FOUND = 127,
+};
+
+/* Each takes its own arguments, argv[0] being the verb, and returns the exit code of the command. */
+int cmd_check(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+
+#endif
