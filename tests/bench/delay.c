@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 
@@ -170,14 +171,23 @@ static int loopback_socket(int port, int (*use)(int, const struct sockaddr *, so
 	return fd;
 }
 
+static void set_nodelay(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 static void pair_add(int listener, int port)
 {
-	int near = accept(listener, NULL, NULL);
+	int near = accept(listener, NULL, NULL), far = loopback_socket(port, connect);
 
 	if (near < 0 || used + 2 > sizeof ends / sizeof *ends)
 		die("delay: too many connections");
+	set_nodelay(near);
+	set_nodelay(far);
 	ends[used++] = (struct pollfd){.fd = near, .events = POLLIN};
-	ends[used++] = (struct pollfd){.fd = loopback_socket(port, connect), .events = POLLIN};
+	ends[used++] = (struct pollfd){.fd = far, .events = POLLIN};
 }
 
 static void end_read(nfds_t i)

@@ -32,7 +32,7 @@ struct link {
 
 static struct {
 	const char *host, *port, *ca;
-	bool resume;
+	bool resume, frugal; /* native only: see workloads.h */
 } peer;
 
 /* --- given by client.c and native.c */

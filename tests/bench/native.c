@@ -2,9 +2,9 @@
  * native.c - the same program, ported to OpenSSL by hand: the bound a user could reach by
  * rewriting.
  *
- * One SSL_CTX, read-ahead over four records, partial writes, buffers released when idle,
- * certificate and name checked. Pieces of a writev are gathered into whole records. TCP_NODELAY
- * only while we talk before the workload, as a careful port would.
+ * One SSL_CTX, read-ahead over four records, partial writes, certificate and name checked. The
+ * pieces of a writev are gathered into whole records. TCP_NODELAY only while we talk before the
+ * workload, as a careful port would.
  */
 #include "link.h"
 
@@ -32,6 +32,8 @@ static void side_start(void)
 	context = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_mode(context,
 			 SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	if (peer.frugal)
+		SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);

@@ -2,7 +2,8 @@
  * workloads.h - what the clients of the benchmark do, one function per style of I/O, over the
  * functions of link.h.
  *
- *   PROGRAM [-c CA.pem] [-r] HOST PORT WORKLOAD [NUMBER...]         -r: native resumes sessions
+ *   PROGRAM [-c CA.pem] [-r] [-m] HOST PORT WORKLOAD [NUMBER...]
+ *           native only: -r resumes sessions, -m releases the buffers of idle connections
  *
  * Each workload but "mail" prints one line: "wall=NS cpu=NS amount=N", amount being octets,
  * replies, connections or mails. Only the work named is timed, not the start of the process nor,
@@ -516,20 +517,41 @@ static void run_hold(const uint64_t *number)
 
 /* --- mail */
 
-static void mail(struct link *l)
-{
-	static const char line[] =
-		"This line of a mail is sixty-four octets long, with its end.  \r\n";
+#define MAIL_LINES 64
 
+static const char mail_line[] =
+	"One line of a mail, about as long as the lines of a mail are..\r\n";
+
+static void mail_envelope(struct link *l)
+{
 	link_say(l, "MAIL FROM:<a@client.example>\r\n");
 	link_reply(l, '2');
 	link_say(l, "RCPT TO:<b@server.example>\r\n");
 	link_reply(l, '2');
 	link_say(l, "DATA\r\n");
 	link_reply(l, '3');
-	for (int i = 0; i < 64; i++)
-		link_say(l, line);
+}
+
+/* As the oldest programs do it: a write() for each line. */
+static void mail_by_lines(struct link *l)
+{
+	mail_envelope(l);
+	for (int i = 0; i < MAIL_LINES; i++)
+		link_say(l, mail_line);
 	link_say(l, ".\r\n");
+	link_reply(l, '2');
+}
+
+/* As a program with a buffer does it, so that Nagle and delayed acknowledgements have no part. */
+static void mail_at_once(struct link *l)
+{
+	char body[MAIL_LINES * sizeof mail_line + 8] = "";
+
+	for (int i = 0; i < MAIL_LINES; i++)
+		memcpy(body + (size_t)i * (sizeof mail_line - 1), mail_line, sizeof mail_line);
+	strcat(body, ".\r\n");
+	mail_envelope(l);
+	link_say(l, body);
 	link_reply(l, '2');
 }
 
@@ -540,7 +562,7 @@ static void run_mails(const uint64_t *number)
 	link_open(&l);
 	meter_begin();
 	for (uint64_t i = 0; i < number[0]; i++)
-		mail(&l);
+		mail_by_lines(&l);
 	meter_end(number[0]);
 	link_quit(&l);
 }
@@ -552,7 +574,7 @@ static void run_mail(const uint64_t *number)
 
 	(void)number;
 	link_open(&l);
-	mail(&l);
+	mail_at_once(&l);
 	link_quit(&l);
 }
 
@@ -580,7 +602,8 @@ static const struct {
 static int usage(const char *program)
 {
 	fprintf(stderr,
-		"usage: %s [-c CA.pem] [-r] HOST PORT WORKLOAD [NUMBER...]\nworkloads:", program);
+		"usage: %s [-c CA.pem] [-r] [-m] HOST PORT WORKLOAD [NUMBER...]\nworkloads:",
+		program);
 	for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++)
 		fprintf(stderr, " %s(%d)", workloads[i].name, workloads[i].numbers);
 	fputc('\n', stderr);
@@ -609,11 +632,13 @@ int main(int argc, char **argv)
 {
 	int option = 0;
 
-	while ((option = getopt(argc, argv, "+c:r")) != -1) {
+	while ((option = getopt(argc, argv, "+c:rm")) != -1) {
 		if (option == 'c')
 			peer.ca = optarg;
 		else if (option == 'r')
 			peer.resume = true;
+		else if (option == 'm')
+			peer.frugal = true;
 		else
 			return usage(argv[0]);
 	}
