@@ -87,8 +87,8 @@ static bool own_path(char path[static PATH_MAX])
 
 	while (maps && !found && fgets(line, sizeof(line), maps)) {
 		at = 0;
-		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &from, &to, &at) < 2 || here < from ||
-		    here >= to)
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &from, &to, &at) < 2 ||
+		    here < from || here >= to)
 			continue;
 		line[strcspn(line, "\n")] = 0;
 		found = at && line[at] == '/' && strlen(line + at) < PATH_MAX;
@@ -106,7 +106,8 @@ static bool beside(char path[static PATH_MAX])
 	Dl_info us;
 	char *slash;
 
-	if (dladdr((void *)beside, &us) && us.dli_fname[0] == '/' && strlen(us.dli_fname) < PATH_MAX)
+	if (dladdr((void *)beside, &us) && us.dli_fname[0] == '/' &&
+	    strlen(us.dli_fname) < PATH_MAX)
 		strcpy(path, us.dli_fname);
 	else if (!own_path(path))
 		return false;
@@ -156,7 +157,8 @@ static void open_engine(void)
 	if ((get = real_symbol(object, "starttls_engine")))
 		e = get(ENGINE_ABI, &front);
 	if (!e) {
-		snprintf(failure, sizeof(failure), OBJECT " is of another version than libstarttls.so");
+		snprintf(failure, sizeof(failure),
+			 OBJECT " is of another version than libstarttls.so");
 		return;
 	}
 	engine = e;

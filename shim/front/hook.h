@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * hook: a function of libc's name that the app calls instead. The same three lines everywhere:
+ * hook: a function of libc's name that the app calls instead. The same line everywhere:
  *
  *	HOOK ssize_t write(int fd, const void *bytes, size_t n)
  *	{
- *		struct conn *c = table_get(fd);          one load, one branch when fd is not ours
- *
- *		return c ? io_transmit(c, fd, bytes, n, 0) : real.write(fd, bytes, n);
+ *		return table_has(fd) ? io_transmit(fd, bytes, n, 0) : real.write(fd, bytes, n);
  *	}
  *
- * A miss makes no system call, takes no lock, keeps errno and ends in a tail call. Contracts are those of the libc functions. */
+ * A miss is one load, one branch and a tail call: no system call, no lock, errno untouched. So that the compiler keeps it that way,
+ * whatever needs a local variable or a call of its own goes into a function that is called on a hit only.
+ * Contracts are those of the libc functions. */
 #ifndef STARTTLS_HOOK_H
 #define STARTTLS_HOOK_H
 
@@ -18,8 +18,13 @@
 
 #define HOOK __attribute__((visibility("default")))
 
-/* The second name under which libc exports a function that is hooked in this file. */
-#define HOOK_ALIAS(name, of) HOOK extern __typeof(of) name __attribute__((alias(#of), copy(of)))
+/* The second name under which libc exports a function that is hooked in this file. (glibc's headers give some of them
+ * the last two attributes, and gcc wants an alias to have what its target has.) */
+#define HOOK_ALIAS(name, of) \
+	HOOK extern __typeof(of) name __attribute__((alias(#of), nothrow, leaf))
+
+/* On a hit only: kept out of the hook, which would else save registers for it on every miss. */
+#define SLOW __attribute__((noinline, cold))
 
 /* What libc calls when a fortified function would overrun its buffer; ends the process, as it would without us. */
 extern void __chk_fail(void) __attribute__((noreturn));

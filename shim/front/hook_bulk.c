@@ -21,8 +21,8 @@ static int64_t now_ns(void)
 
 /* As recvmmsg(2), where the time is looked at between messages only, and where an error after the first message is left to the
  * next call to find. */
-static int receive_many(struct conn *c, int fd, struct mmsghdr *msgs, unsigned n, int flags,
-			const struct timespec *timeout)
+static SLOW int receive_many(int fd, struct mmsghdr *msgs, unsigned n, int flags,
+			     const struct timespec *timeout)
 {
 	int64_t end = timeout ? now_ns() + timeout->tv_sec * INT64_C(1000000000) + timeout->tv_nsec
 			      : INT64_MAX;
@@ -33,57 +33,67 @@ static int receive_many(struct conn *c, int fd, struct mmsghdr *msgs, unsigned n
 	for (; i < n; i++) {
 		if (i && timeout && now_ns() >= end)
 			break;
-		got = io_recvmsg(table_more(c), fd, &msgs[i].msg_hdr, kernel_flags);
+		got = io_recvmsg(fd, &msgs[i].msg_hdr, kernel_flags);
 		if (got < 0)
 			break;
 		msgs[i].msg_len = (unsigned)got;
 		if (flags & MSG_WAITFORONE)
 			kernel_flags |= MSG_DONTWAIT;
 	}
-	table_drop(c);
 	return i || !n ? (int)i : -1;
 }
 
 HOOK int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout)
 {
-	struct conn *c = table_get(fd);
-
-	return c ? receive_many(c, fd, msgs, n, flags, timeout)
-		 : real.recvmmsg(fd, msgs, n, flags, timeout);
+	return table_has(fd) ? receive_many(fd, msgs, n, flags, timeout)
+			     : real.recvmmsg(fd, msgs, n, flags, timeout);
 }
 
-static int send_many(struct conn *c, int fd, struct mmsghdr *msgs, unsigned n, int flags)
+static size_t length(const struct msghdr *msg)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++)
+		n += msg->msg_iov[i].iov_len;
+	return n;
+}
+
+/* As sendmmsg(2): the first message that goes only in part is the last one. */
+static SLOW int send_many(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
 	unsigned i = 0;
 	ssize_t sent;
 
-	for (; i < n; i++) {
-		sent = io_sendmsg(table_more(c), fd, &msgs[i].msg_hdr, flags);
+	while (i < n) {
+		sent = io_sendmsg(fd, &msgs[i].msg_hdr, flags);
 		if (sent < 0)
 			break;
 		msgs[i].msg_len = (unsigned)sent;
+		if ((size_t)sent < length(&msgs[i++].msg_hdr))
+			break;
 	}
-	table_drop(c);
 	return i || !n ? (int)i : -1;
 }
 
-/* Like sendmsg: see hook_io.c about MSG_FASTOPEN. */
+/* See send_early() in hook_io.c. */
+static SLOW int send_many_early(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	if (!n || !watch_would(fd, msgs->msg_hdr.msg_name, msgs->msg_hdr.msg_namelen))
+		return real.sendmmsg(fd, msgs, n, flags);
+	errno = EOPNOTSUPP;
+	return -1;
+}
+
 HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
-	struct conn *c = table_get(fd);
-
-	if (c)
-		return send_many(c, fd, msgs, n, flags);
-	if (__builtin_expect(flags & MSG_FASTOPEN, 0) && n &&
-	    watch_would(fd, msgs->msg_hdr.msg_name, msgs->msg_hdr.msg_namelen)) {
-		errno = EOPNOTSUPP;
-		return -1;
-	}
-	return real.sendmmsg(fd, msgs, n, flags);
+	if (table_has(fd))
+		return send_many(fd, msgs, n, flags);
+	return flags & MSG_FASTOPEN ? send_many_early(fd, msgs, n, flags)
+				    : real.sendmmsg(fd, msgs, n, flags);
 }
 
 /* Copy up to n bytes of `in` from *at on. What was not sent counts as not read, so *at ends where the peer's copy ends. */
-static ssize_t send_part(struct conn *c, int out, int in, off_t *at, size_t n)
+static ssize_t send_part(int out, int in, off_t *at, size_t n)
 {
 	char piece[16384]; /* one TLS record */
 	size_t done = 0;
@@ -95,7 +105,7 @@ static ssize_t send_part(struct conn *c, int out, int in, off_t *at, size_t n)
 			sent = got;
 			break;
 		}
-		sent = io_transmit(table_more(c), out, piece, (size_t)got, 0);
+		sent = io_transmit(out, piece, (size_t)got, 0);
 		if (sent > 0) {
 			done += (size_t)sent;
 			*at += sent;
@@ -103,23 +113,21 @@ static ssize_t send_part(struct conn *c, int out, int in, off_t *at, size_t n)
 		if (sent < got)
 			break;
 	}
-	table_drop(c);
 	return done ? (ssize_t)done : sent;
 }
 
 /* As sendfile(2), from files only: EINVAL for what cannot be read twice, as from the kernel, and apps then copy by hand. */
-static ssize_t send_file(struct conn *c, int out, int in, off_t *at, size_t n)
+static SLOW ssize_t send_file(int out, int in, off_t *at, size_t n)
 {
 	off_t here = at ? *at : lseek(in, 0, SEEK_CUR);
 	ssize_t sent;
 
 	if (here < 0) {
-		table_drop(c);
 		if (at || errno != EBADF)
 			errno = EINVAL;
 		return -1;
 	}
-	sent = send_part(c, out, in, &here, n);
+	sent = send_part(out, in, &here, n);
 	if (at)
 		*at = here;
 	else if (sent > 0)
@@ -129,13 +137,11 @@ static ssize_t send_file(struct conn *c, int out, int in, off_t *at, size_t n)
 
 HOOK ssize_t sendfile(int out, int in, off_t *at, size_t n)
 {
-	struct conn *c = table_get(out);
-
-	return c ? send_file(c, out, in, at, n) : real.sendfile(out, in, at, n);
+	return table_has(out) ? send_file(out, in, at, n) : real.sendfile(out, in, at, n);
 }
 HOOK_ALIAS(sendfile64, sendfile);
 
-static ssize_t refuse_splice(void)
+static SLOW ssize_t refuse_splice(void)
 {
 	errno = EINVAL; /* "this descriptor cannot be spliced": apps then read and write */
 	return -1;

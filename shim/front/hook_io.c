@@ -10,30 +10,24 @@
 
 HOOK ssize_t read(int fd, void *bytes, size_t n)
 {
-	struct conn *c = table_get(fd);
-
-	return c ? io_read(c, fd, bytes, n) : real.read(fd, bytes, n);
+	return table_has(fd) ? io_read(fd, bytes, n) : real.read(fd, bytes, n);
 }
 HOOK_ALIAS(__read, read);
 
 HOOK ssize_t readv(int fd, const struct iovec *iov, int count)
 {
-	struct conn *c = table_get(fd);
-
-	return c ? io_readv(c, fd, iov, count) : real.readv(fd, iov, count);
+	return table_has(fd) ? io_readv(fd, iov, count) : real.readv(fd, iov, count);
 }
 
 HOOK ssize_t recv(int fd, void *bytes, size_t n, int flags)
 {
-	struct conn *c = table_get(fd);
-
-	return c ? io_receive(c, fd, bytes, n, flags) : real.recv(fd, bytes, n, flags);
+	return table_has(fd) ? io_receive(fd, bytes, n, flags) : real.recv(fd, bytes, n, flags);
 }
 
 /* A stream socket names no sender. */
-static ssize_t receive_from(struct conn *c, int fd, void *bytes, size_t n, int flags, socklen_t *len)
+static SLOW ssize_t receive_from(int fd, void *bytes, size_t n, int flags, socklen_t *len)
 {
-	ssize_t got = io_receive(c, fd, bytes, n, flags);
+	ssize_t got = io_receive(fd, bytes, n, flags);
 
 	if (got >= 0 && len)
 		*len = 0;
@@ -42,77 +36,71 @@ static ssize_t receive_from(struct conn *c, int fd, void *bytes, size_t n, int f
 
 HOOK ssize_t recvfrom(int fd, void *bytes, size_t n, int flags, __SOCKADDR_ARG from, socklen_t *len)
 {
-	struct conn *c = table_get(fd);
 	struct sockaddr *addr = from.__sockaddr__;
 
-	return c ? receive_from(c, fd, bytes, n, flags, addr ? len : NULL)
-		 : real.recvfrom(fd, bytes, n, flags, addr, len);
+	return table_has(fd) ? receive_from(fd, bytes, n, flags, addr ? len : NULL)
+			     : real.recvfrom(fd, bytes, n, flags, addr, len);
 }
 
 HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	struct conn *c = table_get(fd);
-
-	return c ? io_recvmsg(c, fd, msg, flags) : real.recvmsg(fd, msg, flags);
+	return table_has(fd) ? io_recvmsg(fd, msg, flags) : real.recvmsg(fd, msg, flags);
 }
 
 HOOK ssize_t write(int fd, const void *bytes, size_t n)
 {
-	struct conn *c = table_get(fd);
-
-	return c ? io_transmit(c, fd, bytes, n, 0) : real.write(fd, bytes, n);
+	return table_has(fd) ? io_transmit(fd, bytes, n, 0) : real.write(fd, bytes, n);
 }
 HOOK_ALIAS(__write, write);
 
 HOOK ssize_t writev(int fd, const struct iovec *iov, int count)
 {
-	struct conn *c = table_get(fd);
-
-	return c ? io_writev(c, fd, iov, count) : real.writev(fd, iov, count);
+	return table_has(fd) ? io_writev(fd, iov, count) : real.writev(fd, iov, count);
 }
 
 HOOK ssize_t send(int fd, const void *bytes, size_t n, int flags)
 {
-	struct conn *c = table_get(fd);
-
-	return c ? io_transmit(c, fd, bytes, n, flags) : real.send(fd, bytes, n, flags);
+	return table_has(fd) ? io_transmit(fd, bytes, n, flags) : real.send(fd, bytes, n, flags);
 }
 HOOK_ALIAS(__send, send);
 
 /* MSG_FASTOPEN connects and sends in one call, which leaves no moment for TLS. Apps fall back to connect() when the kernel lacks
  * TCP Fast Open; so for destinations that would be ours, it does. */
-static bool too_early(int fd, int flags, const struct sockaddr *addr, socklen_t len)
+static SLOW ssize_t send_early(int fd, const struct msghdr *msg, int flags)
 {
-	return __builtin_expect(flags & MSG_FASTOPEN, 0) && watch_would(fd, addr, len);
-}
-
-static int refuse_fastopen(void)
-{
+	if (!watch_would(fd, msg->msg_name, msg->msg_namelen))
+		return real.sendmsg(fd, msg, flags);
 	errno = EOPNOTSUPP;
 	return -1;
+}
+
+static SLOW ssize_t send_early_to(int fd, const void *bytes, size_t n, int flags,
+				  const struct sockaddr *addr, socklen_t len)
+{
+	struct iovec iov = {(void *)bytes, n};
+	struct msghdr msg = {
+		.msg_name = (void *)addr, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1};
+
+	return send_early(fd, &msg, flags);
 }
 
 HOOK ssize_t sendto(int fd, const void *bytes, size_t n, int flags, __CONST_SOCKADDR_ARG to,
 		    socklen_t len)
 {
-	struct conn *c = table_get(fd);
 	const struct sockaddr *addr = to.__sockaddr__;
 
-	if (c)
-		return io_transmit(c, fd, bytes, n, flags);
-	return too_early(fd, flags, addr, len) ? refuse_fastopen() : real.sendto(fd, bytes, n, flags, addr, len);
+	if (table_has(fd))
+		return io_transmit(fd, bytes, n, flags);
+	return flags & MSG_FASTOPEN ? send_early_to(fd, bytes, n, flags, addr, len)
+				    : real.sendto(fd, bytes, n, flags, addr, len);
 }
 
 HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	struct conn *c = table_get(fd);
-
-	if (c)
-		return io_sendmsg(c, fd, msg, flags);
-	return too_early(fd, flags, msg->msg_name, msg->msg_namelen) ? -1
-								      : real.sendmsg(fd, msg, flags);
+	if (table_has(fd))
+		return io_sendmsg(fd, msg, flags);
+	return flags & MSG_FASTOPEN ? send_early(fd, msg, flags) : real.sendmsg(fd, msg, flags);
 }
-
 
 /* The fortified twins: the compiler knew the size of the buffer, and libc would have checked it. */
 extern ssize_t __read_chk(int fd, void *bytes, size_t n, size_t room);
@@ -122,33 +110,25 @@ extern ssize_t __recvfrom_chk(int fd, void *bytes, size_t n, size_t room, int fl
 
 HOOK ssize_t __read_chk(int fd, void *bytes, size_t n, size_t room)
 {
-	struct conn *c;
-
 	if (n > room)
 		__chk_fail();
-	c = table_get(fd);
-	return c ? io_read(c, fd, bytes, n) : real.read(fd, bytes, n);
+	return table_has(fd) ? io_read(fd, bytes, n) : real.read(fd, bytes, n);
 }
 
 HOOK ssize_t __recv_chk(int fd, void *bytes, size_t n, size_t room, int flags)
 {
-	struct conn *c;
-
 	if (n > room)
 		__chk_fail();
-	c = table_get(fd);
-	return c ? io_receive(c, fd, bytes, n, flags) : real.recv(fd, bytes, n, flags);
+	return table_has(fd) ? io_receive(fd, bytes, n, flags) : real.recv(fd, bytes, n, flags);
 }
 
 HOOK ssize_t __recvfrom_chk(int fd, void *bytes, size_t n, size_t room, int flags,
 			    __SOCKADDR_ARG from, socklen_t *len)
 {
 	struct sockaddr *addr = from.__sockaddr__;
-	struct conn *c;
 
 	if (n > room)
 		__chk_fail();
-	c = table_get(fd);
-	return c ? receive_from(c, fd, bytes, n, flags, addr ? len : NULL)
-		 : real.recvfrom(fd, bytes, n, flags, addr, len);
+	return table_has(fd) ? receive_from(fd, bytes, n, flags, addr ? len : NULL)
+			     : real.recvfrom(fd, bytes, n, flags, addr, len);
 }

@@ -8,11 +8,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
-#include <stdarg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int close_ours(int fd)
+static SLOW int close_ours(int fd)
 {
 	if (!process_borrowed())
 		slot_release(fd);
@@ -50,12 +49,17 @@ HOOK void closefrom(int first)
 	real.closefrom(first);
 }
 
-HOOK int dup(int fd)
+static SLOW int duplicate_ours(int fd)
 {
-	struct conn *c = table_get(fd);
+	struct conn *c = process_borrowed() ? NULL : table_get(fd);
 	int copy = real.dup(fd);
 
-	return c ? slot_adopt(copy, c) : slot_fresh(copy);
+	return c ? slot_adopt(copy, c) : copy;
+}
+
+HOOK int dup(int fd)
+{
+	return table_has(fd) ? duplicate_ours(fd) : slot_fresh(real.dup(fd));
 }
 
 static bool valid(int fd)
@@ -63,16 +67,25 @@ static bool valid(int fd)
 	return syscall(SYS_fcntl, fd, F_GETFD) >= 0;
 }
 
-/* dup2() or dup3() with one of ours on either side. */
-static int duplicate(int fd, int to, int flags, bool three)
+static int replace(int fd, int to, int flags, bool three)
 {
-	bool ends = table_has(to) && fd != to && valid(fd) && !process_borrowed();
-	struct conn *c = process_borrowed() || fd == to ? NULL : table_get(fd);
+	return three ? real.dup3(fd, to, flags) : real.dup2(fd, to);
+}
+
+/* dup2() or dup3() with one of ours on either side. */
+static SLOW int replace_ours(int fd, int to, int flags, bool three)
+{
+	struct conn *c;
+	bool ends;
 	int copy;
 
+	if (fd == to || process_borrowed())
+		return replace(fd, to, flags, three);
+	c = table_get(fd);
+	ends = table_has(to) && valid(fd);
 	if (ends)
 		slot_release(to);
-	copy = three ? real.dup3(fd, to, flags) : real.dup2(fd, to);
+	copy = replace(fd, to, flags, three);
 	if (copy < 0 && ends) /* still open, and not ours any more: nothing may be said on it */
 		syscall(SYS_shutdown, to, SHUT_RDWR);
 	return c ? slot_adopt(copy, c) : copy;
@@ -80,34 +93,12 @@ static int duplicate(int fd, int to, int flags, bool three)
 
 HOOK int dup2(int fd, int to)
 {
-	return table_has(fd) || table_has(to) ? duplicate(fd, to, 0, false) : real.dup2(fd, to);
+	return table_has(fd) || table_has(to) ? replace_ours(fd, to, 0, false) : real.dup2(fd, to);
 }
 HOOK_ALIAS(__dup2, dup2);
 
 HOOK int dup3(int fd, int to, int flags)
 {
-	return table_has(fd) || table_has(to) ? duplicate(fd, to, flags, true)
+	return table_has(fd) || table_has(to) ? replace_ours(fd, to, flags, true)
 					      : real.dup3(fd, to, flags);
 }
-
-static int duplicate_above(int fd, int cmd, void *arg)
-{
-	struct conn *c = table_get(fd);
-	int copy = real.fcntl(fd, cmd, arg);
-
-	return c ? slot_adopt(copy, c) : slot_fresh(copy);
-}
-
-HOOK int fcntl(int fd, int cmd, ...)
-{
-	va_list args;
-	void *arg;
-
-	va_start(args, cmd);
-	arg = va_arg(args, void *);
-	va_end(args);
-	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicate_above(fd, cmd, arg)
-							: real.fcntl(fd, cmd, arg);
-}
-HOOK_ALIAS(fcntl64, fcntl);
-HOOK_ALIAS(__fcntl, fcntl);

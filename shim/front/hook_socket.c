@@ -4,8 +4,6 @@
 #include "process.h"
 #include "slot.h"
 #include "watch.h"
-#include <stdarg.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 HOOK int socket(int family, int type, int proto)
@@ -14,13 +12,13 @@ HOOK int socket(int family, int type, int proto)
 }
 
 /* connect() on a descriptor that is already ours. */
-static int connect_again(int fd, const struct sockaddr *addr, socklen_t len)
+static SLOW int connect_again(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct conn *c;
 
 	if (process_borrowed())
 		return real.connect(fd, addr, len);
-	if (len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC) {
+	if (addr && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC) {
 		slot_release(fd);
 		return real.connect(fd, addr, len);
 	}
@@ -38,7 +36,7 @@ HOOK int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t len)
 }
 HOOK_ALIAS(__connect, connect);
 
-static int shut(int fd, int how)
+static SLOW int shut(int fd, int how)
 {
 	struct conn *c = process_borrowed() ? NULL : table_get(fd);
 
@@ -48,24 +46,4 @@ static int shut(int fd, int how)
 HOOK int shutdown(int fd, int how)
 {
 	return table_has(fd) ? shut(fd, how) : real.shutdown(fd, how);
-}
-
-static int readable(int fd, int *bytes)
-{
-	struct conn *c = table_get(fd);
-
-	return c ? engine->readable(c, fd, bytes) : real.ioctl(fd, FIONREAD, bytes);
-}
-
-/* Every request takes one argument or none, and libc, too, fetches it as a pointer. */
-HOOK int ioctl(int fd, unsigned long request, ...)
-{
-	va_list args;
-	void *arg;
-
-	va_start(args, request);
-	arg = va_arg(args, void *);
-	va_end(args);
-	return request == FIONREAD && table_has(fd) ? readable(fd, arg)
-						    : real.ioctl(fd, request, arg);
 }

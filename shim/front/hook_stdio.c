@@ -10,17 +10,18 @@ extern int __vasprintf_chk(char **text, int flag, const char *format, va_list ar
 extern int __dprintf_chk(int fd, int flag, const char *format, ...);
 extern int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
 
-/* Returns the characters sent, all of them unless fd does not block. */
-static int print(int fd, int flag, const char *format, va_list args)
+/* Like libc's, this says -1 when not all could be sent, and not how much was. */
+static SLOW int print(int fd, int flag, const char *format, va_list args)
 {
 	char *text;
 	int n = flag ? __vasprintf_chk(&text, flag, format, args) : vasprintf(&text, format, args);
+	ssize_t sent = 0;
 
-	if (n < 0)
-		return -1;
-	n = (int)io_transmit_all(fd, text, (size_t)n);
-	free(text);
-	return n;
+	for (int done = 0; done < n && sent >= 0; done += (int)sent)
+		sent = io_transmit(fd, text + done, (size_t)(n - done), 0);
+	if (n >= 0)
+		free(text);
+	return sent < 0 ? -1 : n;
 }
 
 HOOK int vdprintf(int fd, const char *format, va_list args)

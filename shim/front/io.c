@@ -2,114 +2,95 @@
  * io: the checks of the kernel's import_iovec() and copy_msghdr(), then the engine. */
 #include "io.h"
 #include "engine_open.h"
+#include "real.h"
 #include "table.h"
 #include <errno.h>
 #include <limits.h>
 
-static ssize_t fail(struct conn *c, int error)
+static ssize_t fail(int error)
 {
-	table_drop(c);
 	errno = error;
 	return -1;
 }
 
-/* False when a piece has a length that would be negative. *any: there is at least one byte. */
-static bool sound(const struct iovec *iov, size_t count, bool *any)
+/* 0, or the errno for pieces that are too many (which one depends on the system call) or have a "negative" length. */
+static int check(const struct iovec *iov, size_t count, int too_many)
 {
-	*any = false;
-	for (size_t i = 0; i < count; i++) {
+	if (count > IOV_MAX)
+		return too_many;
+	for (size_t i = 0; i < count; i++)
 		if (iov[i].iov_len > SSIZE_MAX)
+			return EINVAL;
+	return 0;
+}
+
+static bool empty(const struct iovec *iov, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (iov[i].iov_len)
 			return false;
-		*any |= iov[i].iov_len > 0;
-	}
 	return true;
 }
 
-ssize_t io_receive(struct conn *c, int fd, void *bytes, size_t n, int flags)
+ssize_t io_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	int error = check(msg->msg_iov, msg->msg_iovlen, EMSGSIZE);
+	struct conn *c;
+
+	if (error)
+		return fail(error);
+	c = table_take(fd);
+	return c ? engine->receive(c, fd, msg, flags) : real.recvmsg(fd, msg, flags);
+}
+
+ssize_t io_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	int error = check(msg->msg_iov, msg->msg_iovlen, EMSGSIZE);
+	struct conn *c;
+
+	if (error)
+		return fail(error);
+	c = table_take(fd);
+	return c ? engine->transmit(c, fd, msg, flags) : real.sendmsg(fd, msg, flags);
+}
+
+ssize_t io_receive(int fd, void *bytes, size_t n, int flags)
 {
 	struct iovec iov = {bytes, n};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	return io_recvmsg(c, fd, &msg, flags);
+	return io_recvmsg(fd, &msg, flags);
 }
 
-ssize_t io_transmit(struct conn *c, int fd, const void *bytes, size_t n, int flags)
+ssize_t io_transmit(int fd, const void *bytes, size_t n, int flags)
 {
 	struct iovec iov = {(void *)bytes, n};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	return io_sendmsg(c, fd, &msg, flags);
+	return io_sendmsg(fd, &msg, flags);
 }
 
-ssize_t io_read(struct conn *c, int fd, void *bytes, size_t n)
+ssize_t io_read(int fd, void *bytes, size_t n)
 {
-	struct iovec iov = {bytes, n};
-
-	return io_readv(c, fd, &iov, 1);
+	return n ? io_receive(fd, bytes, n, 0) : 0;
 }
 
-ssize_t io_readv(struct conn *c, int fd, const struct iovec *iov, int count)
+ssize_t io_readv(int fd, const struct iovec *iov, int count)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
-	bool any;
+	int error = check(iov, (size_t)count, EINVAL);
 
-	if (count < 0 || count > IOV_MAX || !sound(iov, (size_t)count, &any))
-		return fail(c, EINVAL);
-	if (any)
-		return engine->receive(c, fd, &msg, 0);
-	table_drop(c);
-	return 0;
+	if (error)
+		return fail(error);
+	return empty(iov, count) ? 0 : io_recvmsg(fd, &msg, 0);
 }
 
-ssize_t io_writev(struct conn *c, int fd, const struct iovec *iov, int count)
+ssize_t io_writev(int fd, const struct iovec *iov, int count)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
-	bool any;
+	int error = check(iov, (size_t)count, EINVAL);
 
-	if (count < 0 || count > IOV_MAX || !sound(iov, (size_t)count, &any))
-		return fail(c, EINVAL);
-	if (any)
-		return engine->transmit(c, fd, &msg, 0);
-	table_drop(c);
-	return 0;
-}
-
-ssize_t io_recvmsg(struct conn *c, int fd, struct msghdr *msg, int flags)
-{
-	bool any;
-
-	if (msg->msg_iovlen > IOV_MAX)
-		return fail(c, EMSGSIZE);
-	if (!sound(msg->msg_iov, msg->msg_iovlen, &any))
-		return fail(c, EINVAL);
-	return engine->receive(c, fd, msg, flags);
-}
-
-ssize_t io_sendmsg(struct conn *c, int fd, const struct msghdr *msg, int flags)
-{
-	bool any;
-
-	if (msg->msg_iovlen > IOV_MAX)
-		return fail(c, EMSGSIZE);
-	if (!sound(msg->msg_iov, msg->msg_iovlen, &any))
-		return fail(c, EINVAL);
-	return engine->transmit(c, fd, msg, flags);
-}
-
-ssize_t io_transmit_all(int fd, const char *bytes, size_t n)
-{
-	struct conn *c;
-	size_t done = 0;
-	ssize_t sent = 0;
-
-	while (done < n) {
-		c = table_get(fd);
-		if (!c) /* closed by another thread */
-			errno = EBADF;
-		sent = c ? io_transmit(c, fd, bytes + done, n - done, 0) : -1;
-		if (sent <= 0)
-			break;
-		done += (size_t)sent;
-	}
-	return done || !n ? (ssize_t)done : sent;
+	if (error)
+		return fail(error);
+	return empty(iov, count) ? 0 : io_sendmsg(fd, &msg, 0);
 }

@@ -20,10 +20,14 @@ static const struct {
 	const char *word;
 	int severity;
 } verdicts[] = {
-	[EVENT_VERIFIED] = {"verified", LOG_INFO},     [EVENT_PINNED] = {"pinned", LOG_INFO},
-	[EVENT_DANE] = {"dane", LOG_INFO},	       [EVENT_ENCRYPTED] = {"encrypted", LOG_INFO},
-	[EVENT_PLAINTEXT] = {"plaintext", LOG_WARNING}, [EVENT_REFUSED] = {"refused", LOG_ERR},
-	[EVENT_OWN] = {"own", LOG_INFO},	       [EVENT_BROKEN] = {"broken", LOG_CRIT},
+	[EVENT_VERIFIED] = {"verified", LOG_INFO},
+	[EVENT_PINNED] = {"pinned", LOG_INFO},
+	[EVENT_DANE] = {"dane", LOG_INFO},
+	[EVENT_ENCRYPTED] = {"encrypted", LOG_INFO},
+	[EVENT_PLAINTEXT] = {"plaintext", LOG_WARNING},
+	[EVENT_REFUSED] = {"refused", LOG_ERR},
+	[EVENT_OWN] = {"own", LOG_INFO},
+	[EVENT_BROKEN] = {"broken", LOG_CRIT},
 };
 
 /* A line under construction; what does not fit is dropped. */
@@ -73,7 +77,8 @@ static void put_address(struct line *l, const struct sockaddr *addr)
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
 	char text[INET6_ADDRSTRLEN] = "";
 
-	if (addr && addr->sa_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text)))
+	if (addr && addr->sa_family == AF_INET &&
+	    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text)))
 		put(l, " addr=%s port=%u", text, (unsigned)ntohs(v4->sin_port));
 	if (addr && addr->sa_family == AF_INET6 &&
 	    inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text)))
@@ -107,7 +112,8 @@ size_t log_format(const struct event *e, char *line, size_t n)
 
 static int facility(const char *proto)
 {
-	static const char *const mail[] = {"smtp", "smtps", "lmtp", "imap", "imaps", "pop3", "pop3s", "sieve"};
+	static const char *const mail[] = {"smtp",  "smtps", "lmtp",  "imap",
+					   "imaps", "pop3",  "pop3s", "sieve"};
 
 	for (size_t i = 0; proto && i < sizeof(mail) / sizeof(*mail); i++)
 		if (strcmp(proto, mail[i]) == 0)
@@ -151,13 +157,15 @@ static void to_fd(const struct event *e, int fd)
 	put_head(&l);
 	l.n += log_format(e, text + l.n, l.room - l.n);
 	text[l.n++] = '\n';
-	syscall(SYS_write, fd, text, l.n); /* in one piece, so that lines of several processes do not mix */
+	syscall(SYS_write, fd, text,
+		l.n); /* in one piece, so that lines of several processes do not mix */
 }
 
 static void to_file(const struct event *e, const char *path)
 {
 	int fd = (int)syscall(SYS_openat, AT_FDCWD, path,
-			      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+			      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+			      0600);
 
 	if (fd < 0)
 		return;

@@ -123,8 +123,8 @@ static bool host_name(const char *asked, char name[static NAME_ROOM])
 
 		if (c >= 'A' && c <= 'Z')
 			c = (char)(c - 'A' + 'a');
-		else if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-			   (c == '.' && i && asked[i - 1] != '.')))
+		else if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+			   c == '_' || (c == '.' && i && asked[i - 1] != '.')))
 			return false;
 		name[i] = c;
 	}

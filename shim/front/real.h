@@ -28,14 +28,16 @@
 	X(int, shutdown, (int fd, int how), (fd, how), syscall(SYS_shutdown, fd, how)) \
 	X(int, ioctl, (int fd, unsigned long request, void *arg), (fd, request, arg), \
 	  syscall(SYS_ioctl, fd, request, arg)) \
-	X(int, fcntl, (int fd, int cmd, void *arg), (fd, cmd, arg), syscall(SYS_fcntl, fd, cmd, arg)) \
+	X(int, fcntl, (int fd, int cmd, void *arg), (fd, cmd, arg), \
+	  syscall(SYS_fcntl, fd, cmd, arg)) \
 	X(int, close, (int fd), (fd), syscall(SYS_close, fd)) \
 	X(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags), \
 	  syscall(SYS_close_range, first, last, flags)) \
 	X(void, closefrom, (int first), (first), syscall(SYS_close_range, first, ~0U, 0)) \
 	X(int, dup, (int fd), (fd), syscall(SYS_dup, fd)) \
 	X(int, dup2, (int fd, int to), (fd, to), syscall(SYS_dup3, fd, to, 0)) \
-	X(int, dup3, (int fd, int to, int flags), (fd, to, flags), syscall(SYS_dup3, fd, to, flags)) \
+	X(int, dup3, (int fd, int to, int flags), (fd, to, flags), \
+	  syscall(SYS_dup3, fd, to, flags)) \
 	X(ssize_t, read, (int fd, void *bytes, size_t n), (fd, bytes, n), \
 	  syscall(SYS_read, fd, bytes, n)) \
 	X(ssize_t, readv, (int fd, const struct iovec *iov, int count), (fd, iov, count), \
@@ -57,17 +59,19 @@
 	X(ssize_t, send, (int fd, const void *bytes, size_t n, int flags), (fd, bytes, n, flags), \
 	  syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0)) \
 	X(ssize_t, sendto, \
-	  (int fd, const void *bytes, size_t n, int flags, const struct sockaddr *addr, socklen_t len), \
+	  (int fd, const void *bytes, size_t n, int flags, const struct sockaddr *addr, \
+	   socklen_t len), \
 	  (fd, bytes, n, flags, addr, len), syscall(SYS_sendto, fd, bytes, n, flags, addr, len)) \
 	X(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags), \
 	  syscall(SYS_sendmsg, fd, msg, flags)) \
-	X(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned n, int flags), (fd, msgs, n, flags), \
-	  syscall(SYS_sendmmsg, fd, msgs, n, flags)) \
+	X(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned n, int flags), \
+	  (fd, msgs, n, flags), syscall(SYS_sendmmsg, fd, msgs, n, flags)) \
 	X(ssize_t, sendfile, (int out, int in, off_t *at, size_t n), (out, in, at, n), \
 	  syscall(SYS_sendfile, out, in, at, n)) \
 	X(ssize_t, splice, \
 	  (int in, off_t *in_at, int out, off_t *out_at, size_t n, unsigned flags), \
-	  (in, in_at, out, out_at, n, flags), syscall(SYS_splice, in, in_at, out, out_at, n, flags)) \
+	  (in, in_at, out, out_at, n, flags), \
+	  syscall(SYS_splice, in, in_at, out, out_at, n, flags)) \
 	X(int, vdprintf, (int fd, const char *format, va_list args), (fd, format, args), \
 	  absent(-1)) \
 	X(int, __vdprintf_chk, (int fd, int flag, const char *format, va_list args), \
@@ -77,7 +81,8 @@
 	   struct addrinfo **found), \
 	  (node, service, hints, found), absent(EAI_SYSTEM)) \
 	X(struct hostent *, gethostbyname, (const char *name), (name), absent(0)) \
-	X(struct hostent *, gethostbyname2, (const char *name, int family), (name, family), absent(0)) \
+	X(struct hostent *, gethostbyname2, (const char *name, int family), (name, family), \
+	  absent(0)) \
 	X(int, gethostbyname_r, \
 	  (const char *name, struct hostent *host, char *room, size_t n, struct hostent **found, \
 	   int *why), \

@@ -11,7 +11,9 @@
 #include "../engine.h"
 #include <stdbool.h>
 
-enum { TABLE_FDS = 1 << 20 }; /* Linux's default fs.nr_open; above it no connection can be watched, so a watched one is refused */
+enum {
+	TABLE_FDS = 1 << 20
+}; /* Linux's default fs.nr_open; above it no connection can be watched, so a watched one is refused */
 
 extern _Atomic unsigned char table_state[TABLE_FDS] __attribute__((visibility("hidden")));
 
@@ -44,9 +46,6 @@ int table_next(int from);
 
 /* Empty every slot that points to c, with their references. Takes the writers' lock. */
 void table_forget(struct conn *c);
-
-/* One more reference to a conn of which the caller has one; returns c. */
-struct conn *table_more(struct conn *c);
 
 /* Drop one reference that nobody needs any more (the engine does this for the calls it serves). If it is the last one, which happens
  * when a lookup lost the race with the last close, it is table_last's to consume. */

@@ -31,7 +31,8 @@ static _Thread_local bool busy;
 
 static void load(void)
 {
-	static const char deleted[] = " (deleted)"; /* an upgraded program is still the same to its policy */
+	static const char deleted[] =
+		" (deleted)"; /* an upgraded program is still the same to its policy */
 	const struct policy_files files = policy_files();
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	char *tail = program + n - (sizeof(deleted) - 1);
@@ -51,7 +52,8 @@ static void ask(struct dial *d)
 		.program = *program ? program : NULL,
 		.uid = geteuid(),
 	};
-	const struct sockaddr_in *in = (const struct sockaddr_in *)addr; /* the port is where in6 has it */
+	const struct sockaddr_in *in =
+		(const struct sockaddr_in *)addr; /* the port is where in6 has it */
 
 	pthread_once(&once, load);
 	if (policy) {
@@ -144,7 +146,8 @@ static struct conn *open_conn(int fd, const struct dial *d, const char **why)
 	if ((e = engine_get(why)) && (c = e->open(&d->order, why)) && !table_put(fd, c)) {
 		e->release(c, -1);
 		c = NULL;
-		*why = (unsigned)fd < TABLE_FDS ? "out of memory" : "the descriptor's number is too large";
+		*why = (unsigned)fd < TABLE_FDS ? "out of memory"
+						: "the descriptor's number is too large";
 	}
 	busy = false;
 	pthread_setcancelstate(cancel, NULL);
