@@ -41,6 +41,7 @@ struct record {
 	uint8_t *window;          /* RECORD_WINDOW bytes, only while it holds something */
 	size_t r, k, w;
 	size_t last;              /* length of the last record, a guess at the next one's */
+	bool heard;               /* the peer has sent something */
 	bool drained;             /* the kernel's last answer was short or EAGAIN */
 	struct buf plain;         /* opened, not delivered */
 	struct buf out;           /* sealed, not taken by the kernel */
@@ -69,13 +70,13 @@ enum tls_result record_handshake(struct record *rec, int fd, bool read_ok);
  * token). False: out of memory. */
 bool record_prepend(struct record *rec, struct span greeting);
 
-/* Deliver plaintext. Returns bytes; 0 at end of stream; -1 with errno: EAGAIN when the kernel has no more, ECONNRESET when the session broke or
- * was cut short, EIO when another process owns reading, ENOMEM. With peek nothing is taken. n == 0 in iov returns 0 bytes. */
-ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, bool peek);
+/* Deliver plaintext into iov, leaving its first `skip` bytes alone. Returns bytes; 0 at end of stream; -1 with errno: EAGAIN when the kernel has no more, ECONNRESET when the session broke or
+ * was cut short, EIO when another process owns reading, ENOMEM. With peek nothing is taken. No room: 0. */
+ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip, bool peek);
 
-/* Seal and send. Returns the bytes the app may count as written; -1 with errno: EAGAIN, EPIPE, ECONNRESET, EIO when another process
+/* Seal and send what iov holds behind its first `skip` bytes. Returns the bytes the app may count as written; -1 with errno: EAGAIN, EPIPE, ECONNRESET, EIO when another process
  * owns writing, ENOMEM. Never more than RECORD_BATCH records at once: call again while it returns less and !record_unsent(). */
-ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n);
+ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip);
 
 /* Send what is sealed. 0: all gone; -1 with errno (EAGAIN: wait for POLLOUT). */
 int record_flush(struct record *rec, int fd);

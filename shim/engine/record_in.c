@@ -65,6 +65,7 @@ static void compact(struct record *rec)
 static enum fill answered(struct record *rec, ssize_t n, size_t asked)
 {
 	rec->drained = n < (ssize_t)asked;
+	rec->heard |= n > 0;
 	if (n > 0)
 		return FILL_SOME;
 	if (n == 0)
@@ -249,9 +250,9 @@ static ssize_t peek(struct record *rec, const struct iovec *iov, size_t n, size_
 	return (ssize_t)copy_out(rec, iov, n, 0);
 }
 
-static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, size_t room)
+static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, size_t skip, size_t room)
 {
-	size_t done = 0, got;
+	size_t done = skip, got;
 	struct iovec piece;
 
 	while (done < room) {
@@ -263,7 +264,7 @@ static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, si
 		}
 		/* A short answer of the kernel ends a call that has something to deliver; one that has nothing asks again, or a FIN
 		 * that came with the data in one edge would be lost. */
-		if (done && rec->drained && (!rec->window || !whole(rec)))
+		if (done > skip && rec->drained && (!rec->window || !whole(rec)))
 			break;
 		piece = piece_at(iov, n, done);
 		if (!advance(rec, room - done, piece.iov_base, piece.iov_len, &got))
@@ -273,10 +274,10 @@ static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, si
 		else if (rec->ended && !got)
 			break;
 	}
-	return (ssize_t)done;
+	return (ssize_t)(done - skip);
 }
 
-ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, bool peeking)
+ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip, bool peeking)
 {
 	size_t room = room_of(iov, n);
 	ssize_t done;
@@ -286,9 +287,9 @@ ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size
 		errno = EIO;
 		return -1;
 	}
-	if (!room)
+	if (room <= skip)
 		return 0;
-	done = peeking ? peek(rec, iov, n, room) : deliver(rec, iov, n, room);
+	done = peeking ? peek(rec, iov, n, room) : deliver(rec, iov, n, skip, room);
 	record_settle(rec, fd);
 	if (done > 0)
 		return done;

@@ -182,13 +182,13 @@ static bool must_wait(struct record *rec, size_t left)
 	return left == 1 && !(sys_ready(rec->fd, POLLOUT) & (POLLOUT | POLLERR | POLLHUP));
 }
 
-ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n)
+ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip)
 {
 	struct source from = {.iov = iov, .n = n};
 	size_t left, counted = 0;
 
 	rec->fd = fd;
-	source_skip(&from, 0);
+	source_skip(&from, skip);
 	left = source_left(&from);
 	if (!record_may_write(rec)) {
 		errno = EIO;

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT
+ * conn: the app's calls on one connection. Each takes the lock, advances whatever has to come first, does what can be done
+ * now, and, if that is nothing and the call may block, lets go of the lock, waits and looks again. */
+#include "conn.h"
+#include "sys.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+
+/* The pieces of one call and how far it has come. */
+struct call {
+	struct conn *c;
+	int fd;
+	int flags;
+	const struct iovec *iov;
+	size_t n;    /* pieces */
+	size_t room; /* bytes in all pieces */
+	size_t done; /* bytes of them that are done */
+	enum wait wait;
+	struct patience patience;
+};
+
+enum { AGAIN = -1, FAILED = -2, KERNEL = -3 }; /* what a step answers besides bytes; FAILED: errno is for the app */
+
+static size_t bytes_in(const struct iovec *iov, size_t n)
+{
+	size_t room = 0;
+
+	for (; n; iov++, n--)
+		room += iov->iov_len;
+	return room;
+}
+
+struct conn *conn_open(const struct order *order, const char **why)
+{
+	const struct proto *proto = proto_named(order->verdict->proto);
+	struct talk_setup setup = {
+		.proto = proto,
+		.tls_required = order->verdict->needs & NEED_TLS,
+		.self = "[127.0.0.1]", /* the real one is known once connected */
+		.host = order->name,
+	};
+	struct conn *c;
+
+	if (!proto) {
+		*why = "this protocol is not built in yet";
+		return NULL;
+	}
+	if (!tls_ready(order->verdict, why))
+		return NULL;
+	c = conn_take();
+	if (!c) {
+		*why = "out of memory";
+		return NULL;
+	}
+	record_init(&c->rec, proto->eof_delimits);
+	c->verdict = *order->verdict;
+	c->addr = order->addr;
+	c->addr_len = order->addr_len;
+	c->opened_ms = now_ms();
+	c->name = order->name ? strdup(order->name) : NULL;
+	c->talk = talk_new(&setup);
+	if (c->talk && (c->name || !order->name))
+		return c;
+	*why = "out of memory";
+	conn_put(c);
+	return NULL;
+}
+
+/* Writes before a read may be held back by Nagle's algorithm until the peer acknowledges, which it may delay by 40 ms. An app that turns
+ * to read has said all it has to say: push. */
+static void push_tail(struct conn *c, int fd)
+{
+	int on = 1, was = 1;
+	socklen_t n = sizeof was;
+
+	if (c->unpushed < 2)
+		return;
+	c->unpushed = 0;
+	if (sys_getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, &n) < 0 || was)
+		return;
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, sizeof was);
+}
+
+/* The app's shutdown(SHUT_WR) is carried out once everything it said before is sent. */
+static void finish_writing(struct conn *c, int fd)
+{
+	if (!c->shut_write || c->shut_done || c->phase != CONN_OPEN || !conn_send_early(c, fd))
+		return;
+	record_notify(&c->rec, fd);
+	if (record_unsent(&c->rec) && !c->rec.send_error)
+		return;
+	c->shut_done = true;
+	sys_shutdown(fd, SHUT_WR);
+}
+
+/* Hand the app what the talk has for it: the greeting under CLEAR, our words under REFUSED. */
+static ssize_t take_words(struct call *call, struct buf *words)
+{
+	struct span s = buf_span(words);
+	size_t given = 0, skip = call->done, i, part;
+
+	for (i = 0; i < call->n && s.n; i++) {
+		if (skip >= call->iov[i].iov_len) {
+			skip -= call->iov[i].iov_len;
+			continue;
+		}
+		part = call->iov[i].iov_len - skip < s.n ? call->iov[i].iov_len - skip : s.n;
+		memcpy((uint8_t *)call->iov[i].iov_base + skip, s.at, part);
+		s = span_after(s, part);
+		given += part;
+		skip = 0;
+	}
+	if (!(call->flags & MSG_PEEK))
+		buf_drop(words, given);
+	return (ssize_t)given;
+}
+
+static ssize_t receive_refused(struct call *call)
+{
+	struct conn *c = call->c;
+
+	if (buf_len(talk_to_app(c->talk)))
+		return take_words(call, talk_to_app(c->talk));
+	c->told_end = true;
+	if (c->told_words)
+		return 0;
+	errno = ECONNABORTED;
+	return FAILED;
+}
+
+static ssize_t receive_clear(struct call *call)
+{
+	struct conn *c = call->c;
+	ssize_t n = 0;
+
+	if (buf_len(talk_to_app(c->talk)))
+		n = take_words(call, talk_to_app(c->talk));
+	if (c->unread && !buf_len(talk_to_app(c->talk))) {
+		sys_discard(call->fd, c->unread);
+		c->unread = 0;
+	}
+	if (n)
+		return n;
+	call->wait = WAIT_OUT; /* what the app said early goes first */
+	return conn_advance(c, call->fd, true) == WAIT_NONE && c->phase == CONN_GONE ? KERNEL : AGAIN;
+}
+
+static ssize_t receive_open(struct call *call)
+{
+	struct conn *c = call->c;
+	ssize_t n;
+
+	push_tail(c, call->fd);
+	if (c->talk || record_unsent(&c->rec))
+		conn_send_early(c, call->fd);
+	finish_writing(c, call->fd);
+	n = record_receive(&c->rec, call->fd, call->iov, call->n, call->done, call->flags & MSG_PEEK);
+	if (n >= 0)
+		return n;
+	call->wait = WAIT_IN;
+	return errno == EAGAIN ? AGAIN : FAILED;
+}
+
+static ssize_t tell_break(struct conn *c)
+{
+	errno = c->rec.error;
+	conn_forget(c);
+	return FAILED;
+}
+
+/* One attempt, with the lock held. */
+static ssize_t receive_step(struct call *call)
+{
+	struct conn *c = call->c;
+
+	call->wait = conn_advance(c, call->fd, true);
+	if (call->wait != WAIT_NONE)
+		return AGAIN;
+	switch (c->phase) {
+	case CONN_OPEN:
+		return receive_open(call);
+	case CONN_CLEAR:
+		return receive_clear(call);
+	case CONN_REFUSED:
+		return receive_refused(call);
+	case CONN_BROKEN:
+		return tell_break(c);
+	case CONN_GONE:
+		return KERNEL;
+	case CONN_CLOSED:
+		errno = EBADF;
+		return FAILED;
+	case CONN_TALK:
+	case CONN_SHAKE:
+	case CONN_REDIAL:
+		break;
+	}
+	return AGAIN;
+}
+
+/* Give up the lock and wait, as the kernel would. False: the call ends, with errno. */
+static bool call_waits(struct call *call)
+{
+	bool worth = false;
+
+	conn_unlock(call->c);
+	if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
+		worth = conn_wait(call->c, call->fd, call->wait, &call->patience) == 0;
+	else
+		errno = EAGAIN;
+	conn_lock(call->c);
+	if (!worth || call->c->phase != CONN_CLOSED)
+		return worth;
+	errno = EBADF; /* another thread has closed it meanwhile; the number may be somebody else's by now */
+	return false;
+}
+
+/* Unlock, give the call's reference back, keep errno. */
+static void call_ends(struct conn *c)
+{
+	int saved = errno;
+
+	conn_unlock(c);
+	conn_put(c);
+	errno = saved;
+}
+
+/* MSG_TRUNC on TCP: take bytes without storing them (tcp(7)). */
+static ssize_t receive_dropping(struct call *call)
+{
+	uint8_t bytes[4096];
+	struct iovec piece = {bytes, call->room - call->done < sizeof bytes ? call->room - call->done : sizeof bytes};
+	struct call part = *call;
+	ssize_t n;
+
+	part.iov = &piece;
+	part.n = 1;
+	part.done = 0;
+	n = receive_step(&part);
+	call->wait = part.wait;
+	return n;
+}
+
+ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
+{
+	struct call call = {.c = c, .fd = fd, .flags = flags, .iov = msg->msg_iov, .n = msg->msg_iovlen};
+	int saved = errno;
+	ssize_t n;
+
+	call.room = bytes_in(call.iov, call.n);
+	if (flags & (MSG_OOB | MSG_ERRQUEUE)) { /* TLS has no urgent data; errors are not queued on TCP */
+		conn_put(c);
+		errno = flags & MSG_OOB ? EINVAL : EAGAIN;
+		return -1;
+	}
+	conn_lock(c);
+	do {
+		n = flags & MSG_TRUNC && !(flags & MSG_PEEK) ? receive_dropping(&call) : receive_step(&call);
+		if (n > 0)
+			call.done += (size_t)n;
+	} while ((n == AGAIN && call_waits(&call)) || (n > 0 && flags & MSG_WAITALL && !(flags & MSG_PEEK) && call.done < call.room));
+	if (n == KERNEL && !call.done) {
+		conn_unlock(c);
+		conn_put(c);
+		return front->recvmsg(fd, msg, flags);
+	}
+	call_ends(c);
+	if (n < 0 && !call.done)
+		return -1;
+	errno = saved;
+	msg->msg_namelen = 0;
+	msg->msg_controllen = 0;
+	msg->msg_flags = 0;
+	return (ssize_t)call.done;
+}
+
+static ssize_t transmit_refused(struct call *call)
+{
+	if (!call->c->told_end)
+		return (ssize_t)(call->room - call->done);
+	errno = ECONNABORTED;
+	return FAILED;
+}
+
+static ssize_t transmit_open(struct call *call)
+{
+	struct conn *c = call->c;
+	ssize_t n;
+
+	if (c->shut_write) {
+		errno = EPIPE;
+		return FAILED;
+	}
+	call->wait = WAIT_OUT;
+	if (c->talk && !conn_send_early(c, call->fd))
+		n = -1;
+	else
+		n = record_transmit(&c->rec, call->fd, call->iov, call->n, call->done);
+	if (n >= 0) {
+		c->unpushed++;
+		if (c->unpushed == 2 && n)
+			push_tail(c, call->fd);
+		return n;
+	}
+	if (c->rec.send_error)
+		errno = c->rec.send_error;
+	return errno == EAGAIN ? AGAIN : FAILED;
+}
+
+/* Before TLS is up the app's bytes are held. When the hold is full, a call that can wait does; one that cannot at least takes the peer's
+ * answer, or an app that only writes would spin for ever. */
+static ssize_t transmit_early(struct call *call)
+{
+	struct conn *c = call->c;
+	size_t held;
+
+	if (c->shut_write) {
+		errno = EPIPE;
+		return FAILED;
+	}
+	held = conn_hold(c, call->iov, call->n, call->done);
+	c->spoke |= held > 0;
+	call->wait = conn_advance(c, call->fd, held == 0);
+	if (held || !call->room)
+		return (ssize_t)held;
+	return AGAIN;
+}
+
+static ssize_t transmit_step(struct call *call)
+{
+	struct conn *c = call->c;
+
+	switch (c->phase) {
+	case CONN_TALK:
+	case CONN_SHAKE:
+		return transmit_early(call);
+	case CONN_REDIAL:
+		call->wait = WAIT_REDIAL;
+		return AGAIN;
+	case CONN_OPEN:
+		return transmit_open(call);
+	case CONN_CLEAR:
+		call->wait = WAIT_OUT;
+		if (conn_advance(c, call->fd, false) == WAIT_NONE && !buf_len(talk_to_peer(c->talk)))
+			return KERNEL;
+		return AGAIN;
+	case CONN_REFUSED:
+		return transmit_refused(call);
+	case CONN_BROKEN:
+		return tell_break(c);
+	case CONN_GONE:
+		return KERNEL;
+	case CONN_CLOSED:
+		break;
+	}
+	errno = EBADF;
+	return FAILED;
+}
+
+/* EPIPE raises SIGPIPE exactly where the kernel would have. */
+static void raise_pipe(int flags)
+{
+	if (errno != EPIPE || flags & MSG_NOSIGNAL)
+		return;
+	syscall(SYS_tgkill, getpid(), gettid(), SIGPIPE);
+	errno = EPIPE;
+}
+
+ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flags)
+{
+	struct call call = {.c = c, .fd = fd, .flags = flags, .iov = msg->msg_iov, .n = msg->msg_iovlen, .patience.sending = true};
+	int saved = errno;
+	ssize_t n;
+
+	call.room = bytes_in(call.iov, call.n);
+	if (flags & MSG_OOB) { /* urgent data is out of band of TLS, so it would be plaintext */
+		conn_put(c);
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	conn_lock(c);
+	do {
+		n = transmit_step(&call);
+		if (n > 0)
+			call.done += (size_t)n;
+	} while ((n == AGAIN && call_waits(&call)) ||
+	         (n > 0 && call.done < call.room && (!record_unsent(&c->rec) || conn_may_wait(fd, flags))));
+	if (n == KERNEL && !call.done) {
+		conn_unlock(c);
+		conn_put(c);
+		return front->sendmsg(fd, msg, flags);
+	}
+	call_ends(c);
+	if (call.done || n >= 0) {
+		errno = saved;
+		return (ssize_t)call.done;
+	}
+	raise_pipe(flags);
+	return -1;
+}
+
+/* Bring TLS up, or be refused, and get out what the app has said. Lets go of the lock to wait, not beyond the deadline. */
+static void settle_early(struct conn *c, int fd)
+{
+	struct pollfd p = {.fd = fd};
+	enum wait wait;
+
+	for (;;) {
+		wait = conn_advance(c, fd, true);
+		if (wait == WAIT_NONE && (c->phase != CONN_OPEN || !c->talk || conn_send_early(c, fd) || c->rec.send_error))
+			return;
+		if (wait == WAIT_NONE && c->deadline_ms && now_ms() > c->deadline_ms)
+			return;
+		conn_unlock(c);
+		if (wait == WAIT_REDIAL) {
+			conn_redial(c, fd);
+		} else {
+			p.events = wait == WAIT_IN ? POLLIN : POLLOUT;
+			front->poll(&p, 1, 1000);
+		}
+		conn_lock(c);
+	}
+}
+
+static bool has_held(const struct conn *c)
+{
+	return (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL) && c->talk && c->spoke;
+}
+
+int conn_shutdown(struct conn *c, int fd, int how)
+{
+	int result = 0;
+
+	conn_lock(c);
+	if (how == SHUT_RD || how == SHUT_RDWR)
+		c->shut_read = true;
+	if (how == SHUT_WR || how == SHUT_RDWR) {
+		c->shut_write = true;
+		if (has_held(c) && (how == SHUT_RDWR || conn_may_wait(fd, 0)))
+			settle_early(c, fd);
+		finish_writing(c, fd);
+	}
+	if (c->phase == CONN_GONE || c->phase == CONN_CLEAR || c->phase == CONN_BROKEN || how == SHUT_RDWR ||
+	    (how == SHUT_RD && c->phase == CONN_OPEN))
+		result = sys_shutdown(fd, how);
+	call_ends(c);
+	return result;
+}
+
+int conn_readable(struct conn *c, int fd, int *bytes)
+{
+	int saved = errno, unread = 0, result = 0;
+	enum wait wait;
+
+	conn_lock(c);
+	sys_unread(fd, &unread);
+	wait = conn_advance(c, fd, true);
+	switch (c->phase) {
+	case CONN_OPEN:
+		*bytes = (int)record_readable(&c->rec, fd);
+		break;
+	case CONN_CLEAR:
+	case CONN_REFUSED:
+		*bytes = (int)buf_len(talk_to_app(c->talk));
+		break;
+	case CONN_GONE:
+	case CONN_BROKEN:
+		result = sys_unread(fd, bytes);
+		break;
+	case CONN_TALK:
+	case CONN_SHAKE:
+	case CONN_REDIAL:
+	case CONN_CLOSED:
+		/* The app comes because poll() said readable; "readable and 0" would mean end of file to it. */
+		*bytes = wait != WAIT_NONE && unread > 0;
+		break;
+	}
+	call_ends(c);
+	if (result == 0)
+		errno = saved;
+	return result;
+}
+
+int conn_reconnect(struct conn *c, int fd, const struct sockaddr *addr, socklen_t n)
+{
+	conn_put(c);
+	return front->connect(fd, addr, n); /* the kernel knows: EALREADY, EISCONN, or 0 when it is up */
+}
+
+/* The last descriptor is closed. */
+static void say_goodbye(struct conn *c, int fd)
+{
+	if (has_held(c))
+		settle_early(c, fd);
+	if (c->phase == CONN_OPEN) {
+		if (c->talk)
+			settle_early(c, fd);
+		if (!c->shut_done && (!c->rec.share || atomic_load(&c->rec.share->refs) == 1))
+			record_notify(&c->rec, fd);
+		record_readable(&c->rec, fd); /* tickets that nobody read would turn close() into RST */
+	}
+	c->phase = CONN_CLOSED;
+	record_free(&c->rec);
+}
+
+void conn_release(struct conn *c, int fd)
+{
+	int saved = errno;
+
+	conn_lock(c);
+	if (!atomic_load(&c->ref.slots) && c->phase != CONN_CLOSED)
+		say_goodbye(c, fd);
+	conn_unlock(c);
+	conn_put(c);
+	conn_put(c);
+	errno = saved;
+}
+
+void conn_finish(struct conn *c, int fd)
+{
+	int saved = errno;
+
+	conn_lock(c);
+	if (c->phase == CONN_OPEN && (!c->talk || conn_send_early(c, fd)) && !c->shut_done &&
+	    (!c->rec.share || atomic_load(&c->rec.share->refs) == 1))
+		record_notify(&c->rec, fd);
+	conn_unlock(c);
+	conn_put(c);
+	errno = saved;
+}

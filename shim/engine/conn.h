@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * conn: one connection of the app, from connect() to close(): it moves bytes between the app's calls, the talk, the record layer and
+ * the kernel.
+ *
+ *   TALK ─► SHAKE ─► OPEN            the dialogue, the handshake, everything after
+ *     │       └────► REDIAL ─┐       `may`: the handshake failed
+ *     ├──────────────────────┴► CLEAR ─► GONE    plaintext by leave of the policy; forgotten once nothing of ours is left
+ *     ├─► REFUSED                    the app is told why, then end of file
+ *     └─► BROKEN ─► GONE             it broke before the peer said a word: the app gets the kernel's own errno
+ *
+ * Locks. `lock` guards everything in a conn and is never held while blocking: a call that must wait lets go of it, waits on the app's descriptor, and
+ * looks again. Readers and writers need no locks of their own: like the kernel's socket lock, ours is given up only while
+ * waiting. fork() is kept out by a read-write lock around it. Order: fork lock → conn.lock → tls and record pools.
+ *
+ * Whoever holds a reference may look at a conn; the table's slots and every call in progress hold one each. */
+#ifndef STARTTLS_CONN_H
+#define STARTTLS_CONN_H
+
+#include "../engine.h"
+#include "record.h"
+#include "talk.h"
+#include <pthread.h>
+
+enum conn_phase { CONN_TALK, CONN_SHAKE, CONN_REDIAL, CONN_OPEN, CONN_CLEAR, CONN_BROKEN, CONN_GONE, CONN_REFUSED, CONN_CLOSED };
+
+/* What a call that can do nothing now is waiting for. */
+enum wait { WAIT_NONE, WAIT_IN, WAIT_OUT, WAIT_REDIAL };
+
+struct conn {
+	struct conn_ref ref;      /* first: engine.h */
+	struct conn *next;        /* every conn there ever was, for fork() */
+	struct conn *next_free;
+	pthread_mutex_t lock;
+	enum conn_phase phase;    /* from here on a conn's own; above: for ever */
+	struct talk *talk;        /* until TLS is up and the app's early bytes are sent; refusal text stays in it */
+	struct record rec;
+	size_t unread;            /* CLEAR: bytes of the peer that are done with, left in the kernel until to_app is delivered */
+	int64_t opened_ms, deadline_ms; /* CLOCK_MONOTONIC; deadline 0: not running yet */
+	bool heard;               /* the peer has said something */
+	bool spoke;               /* the app has said something that is or was held */
+	bool told_end;            /* REFUSED: the app has seen end of file */
+	bool told_words;          /* REFUSED: there were words for the app */
+	bool shut_write;          /* the app has shut writing down; done once all it said is sent */
+	bool shut_done;
+	bool shut_read;
+	unsigned unpushed;        /* writes since the last read: Nagle may be holding the tail back */
+	struct verdict verdict;
+	char self[64];            /* our end as an address literal (RFC 5321 4.1.3) */
+	char *name;               /* what the app asked for, or NULL */
+	struct sockaddr_storage addr;
+	socklen_t addr_len;
+};
+
+extern const struct front *front;
+
+/* conn_pool.c */
+struct conn *conn_take(void);             /* zeroed, one reference; NULL: out of memory */
+void conn_put(struct conn *c);            /* give one reference back; the last one gives the conn back */
+void conn_lock(struct conn *c);           /* never fails; keeps fork() out */
+void conn_unlock(struct conn *c);
+void conn_fork_prepare(void);
+void conn_fork_parent(void);
+void conn_fork_child(void);
+
+/* conn_setup.c: everything before the steady state. With the lock held; none of them blocks. */
+/* Advance the dialogue and the handshake as far as they go. WAIT_NONE: the phase is OPEN, CLEAR, BROKEN, GONE or REFUSED. With read_ok false
+ * nothing is taken from the kernel, so that no readiness event vanishes in a write. */
+enum wait conn_advance(struct conn *c, int fd, bool read_ok);
+/* The app's bytes before TLS is up. Returns how many were taken, 0 when the hold is full. */
+size_t conn_hold(struct conn *c, const struct iovec *iov, size_t n, size_t skip);
+/* Send what the app said before TLS was up. False: the kernel takes no more now. */
+bool conn_send_early(struct conn *c, int fd);
+/* Nothing of ours is left on it: let the table forget it. */
+void conn_forget(struct conn *c);
+/* Refuse now, in the protocol's words. */
+void conn_refuse(struct conn *c, int fd, enum cause cause, const char *why);
+/* Lock not held: dial the peer again. May block on a blocking descriptor. Returns 0, or -1 with connect()'s errno. */
+int conn_redial(struct conn *c, int fd);
+
+/* conn_wait.c: what a blocking call does instead of returning EAGAIN. */
+struct patience {
+	bool sending;      /* SO_SNDTIMEO counts, else SO_RCVTIMEO */
+	bool known;
+	int64_t until_ms;  /* when the socket's own time-out strikes; -1: never */
+};
+/* Lock not held. Wait until it is worth trying again: 0; or -1 with the errno the app shall see (EAGAIN: its time is up, EINTR). */
+int conn_wait(struct conn *c, int fd, enum wait wait, struct patience *p);
+/* May this call wait at all? */
+bool conn_may_wait(int fd, int flags);
+int64_t now_ms(void);
+
+/* conn.c: engine.h has the contracts. */
+struct conn *conn_open(const struct order *order, const char **why);
+int conn_reconnect(struct conn *c, int fd, const struct sockaddr *addr, socklen_t n);
+ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags);
+ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flags);
+int conn_shutdown(struct conn *c, int fd, int how);
+int conn_readable(struct conn *c, int fd, int *bytes);
+void conn_release(struct conn *c, int fd);
+void conn_finish(struct conn *c, int fd);
+
+#endif

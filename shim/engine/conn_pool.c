@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT
+ * conn_pool: the life of a struct conn, and fork().
+ *
+ * Conns are never given back to malloc, only used again, so that the table may look at the reference count of one that is just being
+ * closed (engine.h).
+ *
+ * fork(): both processes then hold the same keys and sequence numbers. They share a page per connection that says whose each
+ * direction is (record.h); before the fork every direction that is ours is put up for whoever uses it first. */
+#include "conn.h"
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static pthread_rwlock_t forking = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct conn *all, *idle;
+
+static struct conn *idle_take(void)
+{
+	struct conn *c;
+
+	pthread_mutex_lock(&pool_lock);
+	c = idle;
+	if (c)
+		idle = c->next_free;
+	pthread_mutex_unlock(&pool_lock);
+	return c;
+}
+
+static struct conn *make(void)
+{
+	struct conn *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutex_lock(&pool_lock);
+	c->next = all;
+	all = c;
+	pthread_mutex_unlock(&pool_lock);
+	return c;
+}
+
+struct conn *conn_take(void)
+{
+	struct conn *c;
+
+	pthread_rwlock_rdlock(&forking);
+	c = idle_take();
+	if (!c)
+		c = make();
+	if (c) {
+		c->phase = CONN_TALK;
+		atomic_store(&c->ref.slots, 0);
+		atomic_store(&c->ref.refs, 1);
+	}
+	pthread_rwlock_unlock(&forking);
+	return c;
+}
+
+static void share_leave(struct conn *c)
+{
+	struct share *share = c->rec.share;
+
+	c->rec.share = NULL;
+	if (!share)
+		return;
+	atomic_fetch_sub(&share->refs, 1);
+	munmap(share, sizeof *share);
+}
+
+static void wipe(struct conn *c)
+{
+	size_t own = offsetof(struct conn, phase);
+
+	talk_free(c->talk);
+	record_free(&c->rec);
+	share_leave(c);
+	free(c->name);
+	memset((char *)c + own, 0, sizeof *c - own);
+	c->phase = CONN_CLOSED;
+}
+
+void conn_put(struct conn *c)
+{
+	if (atomic_fetch_sub(&c->ref.refs, 1) != 1)
+		return;
+	pthread_rwlock_rdlock(&forking);
+	wipe(c);
+	pthread_mutex_lock(&pool_lock);
+	c->next_free = idle;
+	idle = c;
+	pthread_mutex_unlock(&pool_lock);
+	pthread_rwlock_unlock(&forking);
+}
+
+void conn_lock(struct conn *c)
+{
+	pthread_rwlock_rdlock(&forking);
+	pthread_mutex_lock(&c->lock);
+}
+
+void conn_unlock(struct conn *c)
+{
+	pthread_mutex_unlock(&c->lock);
+	pthread_rwlock_unlock(&forking);
+}
+
+static void direction_offer(_Atomic pid_t *owner)
+{
+	pid_t me = getpid();
+
+	atomic_compare_exchange_strong(owner, &me, 0);
+}
+
+static void share_join(struct conn *c)
+{
+	struct share *share = c->rec.share;
+
+	if (share) {
+		direction_offer(&share->writer);
+		direction_offer(&share->reader);
+	} else {
+		share = mmap(NULL, sizeof *share, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (share == MAP_FAILED)
+			return; /* then neither knows of the other: the peer's TLS rejects the second one's records */
+		atomic_store(&share->refs, 1);
+		c->rec.share = share;
+	}
+	atomic_fetch_add(&share->refs, 1);
+}
+
+static bool in_use(const struct conn *c)
+{
+	return atomic_load(&c->ref.refs) && (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_OPEN);
+}
+
+void conn_fork_prepare(void)
+{
+	struct conn *c;
+
+	pthread_rwlock_wrlock(&forking);
+	tls_fork_prepare();
+	window_fork_prepare();
+	pthread_mutex_lock(&pool_lock);
+	for (c = all; c; c = c->next)
+		if (in_use(c))
+			share_join(c);
+}
+
+void conn_fork_parent(void)
+{
+	pthread_mutex_unlock(&pool_lock);
+	window_fork_done();
+	tls_fork_done();
+	pthread_rwlock_unlock(&forking);
+}
+
+void conn_fork_child(void)
+{
+	pthread_mutex_unlock(&pool_lock);
+	window_fork_done();
+	tls_fork_done();
+	pthread_rwlock_init(&forking, NULL);
+}

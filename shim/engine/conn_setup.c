@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT
+ * conn_setup: from connect() to TLS: moves bytes between the kernel and the talk, then drives the handshake, and acts on how either
+ * ends. Everything happens inside the app's own calls; nothing blocks.
+ *
+ * The plaintext before TLS is peeked, and taken out of the kernel exactly as far as the talk consumed it, so that not one byte behind the peer's
+ * agreement is ever lost from sight (RFC 3207 section 6). */
+#include "conn.h"
+#include "sys.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+
+enum { PEEK = 4096, DEFAULT_TIMEOUT_S = 60 };
+
+static void conn_log(const struct conn *c, enum event_verdict verdict, const char *why)
+{
+	struct event e = {
+		.verdict = verdict,
+		.to = c->name,
+		.proto = c->verdict.proto,
+		.rule = c->verdict.rule,
+		.why = why,
+		.addr = (const struct sockaddr *)&c->addr,
+		.needs = c->verdict.needs,
+		.ms = (long)(now_ms() - c->opened_ms),
+	};
+
+	if (verdict <= EVENT_ENCRYPTED) {
+		e.tls = tls_version(c->rec.tls);
+		e.cipher = tls_cipher(c->rec.tls);
+	}
+	front->log(&e);
+}
+
+/* The sentence without our name in front: the log line has it already. */
+static const char *plain_why(const struct conn *c)
+{
+	static const char prefix[] = "libstarttls: ";
+	const char *why = talk_why(c->talk);
+
+	if (why && strncmp(why, prefix, sizeof prefix - 1) == 0)
+		why += sizeof prefix - 1;
+	return why;
+}
+
+/* The talk has refused. The kernel says end of file from now on to whoever polls, so the app comes and reads its words. */
+static void refused(struct conn *c, int fd)
+{
+	c->phase = CONN_REFUSED;
+	c->told_words = buf_len(talk_to_app(c->talk)) > 0;
+	conn_log(c, EVENT_REFUSED, plain_why(c));
+	sys_shutdown(fd, SHUT_RD);
+}
+
+void conn_refuse(struct conn *c, int fd, enum cause cause, const char *why)
+{
+	talk_refuse(c->talk, cause, why);
+	refused(c, fd);
+}
+
+/* The connection broke before the peer said a word: what the kernel says is the answer, as without us. */
+static void broke_early(struct conn *c, int error)
+{
+	c->rec.error = error;
+	c->phase = CONN_BROKEN;
+}
+
+static void peer_gone(struct conn *c, int fd, int error)
+{
+	if (!c->heard && error) {
+		broke_early(c, error);
+		return;
+	}
+	talk_peer_gone(c->talk);
+	if (talk_phase(c->talk) == TALK_REFUSED)
+		refused(c, fd);
+}
+
+void conn_forget(struct conn *c)
+{
+	c->phase = CONN_GONE;
+	front->forget(c);
+}
+
+static void start_handshake(struct conn *c, int fd)
+{
+	struct tls_setup setup = {.verdict = &c->verdict, .asked = c->name, .addr = (const struct sockaddr *)&c->addr};
+	struct tls_wire wire = record_wire(&c->rec);
+	const char *why = "";
+
+	c->rec.tls = tls_new(&setup, &wire, &why);
+	if (c->rec.tls)
+		c->phase = CONN_SHAKE;
+	else
+		conn_refuse(c, fd, CAUSE_TLS, why);
+}
+
+/* Act on where the talk stands now. */
+static void follow_talk(struct conn *c, int fd)
+{
+	switch (talk_phase(c->talk)) {
+	case TALK_REFUSED:
+		refused(c, fd);
+		break;
+	case TALK_CLEAR:
+		c->phase = CONN_CLEAR;
+		conn_log(c, EVENT_PLAINTEXT, plain_why(c));
+		break;
+	case TALK_OWN:
+		c->phase = CONN_CLEAR;
+		conn_log(c, EVENT_OWN, NULL);
+		break;
+	case TALK_DIALOGUE:
+	case TALK_HANDSHAKE:
+	case TALK_OPEN:
+		break;
+	}
+}
+
+/* Say what the talk has to say, in the clear: our own words, or the app's under CLEAR. */
+static enum wait say(struct conn *c, int fd)
+{
+	struct buf *words = talk_to_peer(c->talk);
+	struct span s;
+	ssize_t n;
+
+	while ((s = buf_span(words)).n) {
+		n = sys_send(fd, s.at, s.n);
+		if (n > 0) {
+			buf_drop(words, (size_t)n);
+			continue;
+		}
+		if (errno == EAGAIN || errno == EINTR)
+			return WAIT_OUT;
+		buf_free(words);
+		peer_gone(c, fd, errno);
+		return WAIT_NONE;
+	}
+	return WAIT_NONE;
+}
+
+/* How we name ourselves to the peer: the one name that is certainly ours (RFC 5321 4.1.3). */
+static void name_self(struct conn *c, int fd)
+{
+	struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
+	const struct sockaddr_in *in = (const void *)&own;
+	const struct sockaddr_in6 *in6 = (const void *)&own;
+	socklen_t n = sizeof own;
+	char text[INET6_ADDRSTRLEN] = "127.0.0.1";
+	bool six = false;
+
+	sys_getsockname(fd, (struct sockaddr *)&own, &n);
+	if (own.ss_family == AF_INET)
+		inet_ntop(AF_INET, &in->sin_addr, text, sizeof text);
+	else if (own.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, text, sizeof text);
+	else if (own.ss_family == AF_INET6)
+		six = inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof text);
+	snprintf(c->self, sizeof c->self, six ? "[IPv6:%s]" : "[%s]", text);
+	talk_proto(c->talk)->self = c->self;
+}
+
+/* Show the talk what the peer has said. WAIT_NONE: something happened. */
+static enum wait listen_to_peer(struct conn *c, int fd)
+{
+	uint8_t bytes[PEEK];
+	size_t used;
+	ssize_t n = sys_recv(fd, bytes, sizeof bytes, MSG_PEEK);
+
+	if (n <= 0) {
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return WAIT_IN;
+		peer_gone(c, fd, n < 0 ? errno : 0);
+		return WAIT_NONE;
+	}
+	if (!c->heard)
+		name_self(c, fd);
+	c->heard = true;
+	used = talk_from_peer(c->talk, span_of(bytes, (size_t)n));
+	follow_talk(c, fd);
+	if (c->phase == CONN_CLEAR && buf_len(talk_to_app(c->talk)))
+		c->unread = used; /* stays in the kernel: the app must see the descriptor readable */
+	else if (used)
+		sys_discard(fd, used);
+	return WAIT_NONE;
+}
+
+static enum wait talk_step(struct conn *c, int fd, bool read_ok)
+{
+	enum wait wait = say(c, fd);
+
+	if (wait != WAIT_NONE || c->phase != CONN_TALK)
+		return wait;
+	if (talk_phase(c->talk) == TALK_DIALOGUE)
+		return read_ok ? listen_to_peer(c, fd) : WAIT_IN;
+	/* TALK_HANDSHAKE: what is there before our ClientHello was injected, and the talk says so. */
+	wait = listen_to_peer(c, fd);
+	if (wait == WAIT_IN) {
+		start_handshake(c, fd);
+		wait = WAIT_NONE;
+	}
+	return wait;
+}
+
+bool conn_send_early(struct conn *c, int fd)
+{
+	struct buf *early;
+	struct iovec piece;
+	struct span s;
+	ssize_t n;
+
+	if (!c->talk)
+		return record_flush(&c->rec, fd) == 0;
+	early = talk_to_peer(c->talk);
+	while ((s = buf_span(early)).n) {
+		piece = (struct iovec){(void *)s.at, s.n};
+		n = record_transmit(&c->rec, fd, &piece, 1, 0);
+		if (n <= 0)
+			return false;
+		buf_drop(early, (size_t)n);
+	}
+	talk_free(c->talk);
+	c->talk = NULL;
+	return true;
+}
+
+/* The last flight is still unread in the kernel: it is the token for the greeting. */
+static void tls_is_up(struct conn *c, int fd)
+{
+	struct buf *greeting = talk_to_app(c->talk);
+	enum event_verdict verdict = c->verdict.needs & NEED_CHAIN ? EVENT_VERIFIED
+	                             : c->verdict.needs & NEED_PIN ? EVENT_PINNED
+	                                                           : EVENT_ENCRYPTED;
+
+	talk_tls_up(c->talk);
+	if (talk_phase(c->talk) != TALK_OPEN || !record_prepend(&c->rec, buf_span(greeting))) {
+		conn_refuse(c, fd, CAUSE_OTHER, "out of memory");
+		return;
+	}
+	buf_free(greeting);
+	c->phase = CONN_OPEN;
+	c->unpushed = 1; /* our Finished is not acknowledged yet: Nagle would hold the app's first bytes back for it */
+	conn_log(c, verdict, NULL);
+	conn_send_early(c, fd);
+	record_settle(&c->rec, fd);
+}
+
+static enum wait handshake_failed(struct conn *c, int fd)
+{
+	const char *why = tls_why(c->rec.tls);
+
+	if (!*why)
+		why = "the server closed the connection during the TLS handshake";
+	if (!(c->verdict.needs & NEED_TLS)) {
+		c->phase = CONN_REDIAL;
+		return WAIT_REDIAL;
+	}
+	conn_refuse(c, fd, CAUSE_TLS, why);
+	return WAIT_NONE;
+}
+
+static enum wait handshake_step(struct conn *c, int fd, bool read_ok)
+{
+	int error;
+
+	record_flush(&c->rec, fd);
+	switch (record_handshake(&c->rec, fd, read_ok)) {
+	case TLS_DONE:
+		tls_is_up(c, fd);
+		return WAIT_NONE;
+	case TLS_MORE:
+		return record_unsent(&c->rec) ? WAIT_OUT : WAIT_IN;
+	case TLS_CLOSED:
+	case TLS_BROKEN:
+		break;
+	}
+	error = c->rec.error ? c->rec.error : c->rec.send_error;
+	if (error && !c->heard && !c->rec.heard) {
+		broke_early(c, error);
+		return WAIT_NONE;
+	}
+	return handshake_failed(c, fd);
+}
+
+int conn_redial(struct conn *c, int fd)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	char why[320];
+	int result;
+
+	conn_lock(c);
+	if (c->phase != CONN_REDIAL) {
+		conn_unlock(c);
+		return 0;
+	}
+	snprintf(why, sizeof why, "%s", c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls) : "TLS handshake failed");
+	record_free(&c->rec);
+	record_init(&c->rec, false);
+	sys_connect(fd, &nobody, sizeof nobody);
+	conn_unlock(c);
+	result = front->connect(fd, (const struct sockaddr *)&c->addr, c->addr_len);
+	conn_lock(c);
+	if (c->phase == CONN_REDIAL) {
+		talk_redialled(c->talk, why);
+		c->heard = false;
+		if (result < 0 && errno != EINPROGRESS && errno != EINTR)
+			broke_early(c, errno);
+		else
+			follow_talk(c, fd);
+	}
+	conn_unlock(c);
+	return 0;
+}
+
+/* Plaintext by leave of the policy: what is left of ours goes out first, then the connection is the kernel's alone. */
+static enum wait clear_step(struct conn *c, int fd)
+{
+	enum wait wait = say(c, fd);
+
+	if (wait == WAIT_NONE && c->phase == CONN_CLEAR && !buf_len(talk_to_app(c->talk)) && !c->unread)
+		conn_forget(c);
+	return c->phase == CONN_CLEAR ? WAIT_NONE : wait;
+}
+
+static bool deadline_over(struct conn *c)
+{
+	int timeout_s = c->verdict.timeout_s ? c->verdict.timeout_s : DEFAULT_TIMEOUT_S;
+
+	if (!c->deadline_ms)
+		c->deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
+	return now_ms() >= c->deadline_ms;
+}
+
+enum wait conn_advance(struct conn *c, int fd, bool read_ok)
+{
+	enum wait wait = WAIT_NONE;
+
+	c->rec.fd = fd;
+	while (wait == WAIT_NONE) {
+		switch (c->phase) {
+		case CONN_TALK:
+			wait = talk_step(c, fd, read_ok);
+			break;
+		case CONN_SHAKE:
+			wait = handshake_step(c, fd, read_ok);
+			break;
+		case CONN_REDIAL:
+			return WAIT_REDIAL;
+		case CONN_CLEAR:
+			return clear_step(c, fd);
+		case CONN_OPEN:
+		case CONN_BROKEN:
+		case CONN_GONE:
+		case CONN_REFUSED:
+		case CONN_CLOSED:
+			return WAIT_NONE;
+		}
+	}
+	if ((c->phase == CONN_TALK || c->phase == CONN_SHAKE) && deadline_over(c)) {
+		conn_refuse(c, fd, c->phase == CONN_SHAKE ? CAUSE_TLS : CAUSE_OTHER,
+		            "the server did not bring TLS up before the deadline (the rule's `timeout`)");
+		return WAIT_NONE;
+	}
+	return wait;
+}
+
+size_t conn_hold(struct conn *c, const struct iovec *iov, size_t n, size_t skip)
+{
+	size_t held = 0, took;
+
+	for (; n; iov++, n--) {
+		if (skip >= iov->iov_len) {
+			skip -= iov->iov_len;
+			continue;
+		}
+		took = talk_from_app(c->talk, span_of((uint8_t *)iov->iov_base + skip, iov->iov_len - skip));
+		held += took;
+		if (took < iov->iov_len - skip)
+			break;
+		skip = 0;
+	}
+	return held;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * engine: the one door of libstarttls-tls.so; engine.h has every contract. */
+#include "conn.h"
+
+const struct front *front;
+
+static const struct engine engine = {
+	.abi = ENGINE_ABI,
+	.open = conn_open,
+	.reconnect = conn_reconnect,
+	.receive = conn_receive,
+	.transmit = conn_transmit,
+	.shutdown = conn_shutdown,
+	.readable = conn_readable,
+	.release = conn_release,
+	.fork_prepare = conn_fork_prepare,
+	.fork_parent = conn_fork_parent,
+	.fork_child = conn_fork_child,
+	.finish = conn_finish,
+};
+
+__attribute__((visibility("default"))) const struct engine *starttls_engine(int abi, const struct front *callbacks)
+{
+	if (abi != ENGINE_ABI)
+		return NULL;
+	front = callbacks;
+	return &engine;
+}
