@@ -152,8 +152,8 @@ class Arena:
         host, port = self.places[place]
         host = "127.0.0.1" if host == "localhost" else host
         accept, config = free_port(), self.where / f"stunnel-{place}.conf"
-        config.write_text(STUNNEL.format(accept=accept, host=host, port=port, ca=self.where / "ca.pem"),
-                          encoding="ascii")
+        text = STUNNEL.format(accept=accept, host=host, port=port, ca=self.where / "ca.pem")
+        config.write_text(text, encoding="ascii")
         with open(self.where / "stunnel.log", "a", encoding="ascii") as log:
             child = self.keep(subprocess.Popen(["stunnel4", config], stdin=subprocess.PIPE,
                                                stdout=log, stderr=log))

@@ -13,9 +13,10 @@ LIBSSL = "libssl.so.3"
 
 def lines(command, env):
     command = [str(word) for word in command]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
+    options = {"env": env, "capture_output": True, "text": True, "timeout": 300}
+    done = subprocess.run(command, check=False, **options)
     if done.returncode:
-        raise Wrong(f"{' '.join(map(str, command))}: {done.stderr.strip()[-300:]}")
+        raise Wrong(f"{' '.join(command)}: {done.stderr.strip()[-300:]}")
     return done
 
 

@@ -33,22 +33,26 @@ def loop(kind):
 
 def many(count, short, full, rounds=None):
     """Round trips over many connections at once."""
-    return Speed(f"round trips, {count:,} connections, one loop", ("many", count), speed(0.92, 0.98),
-                 short=short, full=full, unit="trips", rounds=rounds)
+    return Speed(f"round trips, {count:,} connections, one loop", ("many", count),
+                 speed(0.92, 0.98), short, full, unit="trips", rounds=rounds)
 
 
 ROWS = [
-    octets("upload, 16 KiB writes (CPU)", ("upload", 16384), speed_cpu(0.95, 1.0, 1.03, 1.0), 100 * MB, 600 * MB),
-    octets("upload, 64 KiB writes", ("upload", 65536), speed_cpu(0.97, 1.1, 1.03, 0.85), 100 * MB, 600 * MB),
+    octets("upload, 16 KiB writes (CPU)", ("upload", 16384),
+           speed_cpu(0.95, 1.0, 1.03, 1.0), 100 * MB, 600 * MB),
+    octets("upload, 64 KiB writes", ("upload", 65536),
+           speed_cpu(0.97, 1.1, 1.03, 0.85), 100 * MB, 600 * MB),
     octets("upload, 512 B writes", ("upload", 512), speed(0.95, 1.75), 20 * MB, 120 * MB),
     octets("upload, 80 B writes", ("upload", 80), speed(0.95, 1.75), 3 * MB, 24 * MB),
     octets("upload, 1 B writes", ("upload", 1), speed(0.95, 1.75), MB / 20, MB / 2.5),
     octets("writev of 64 pieces", ("writev", 64, 256), speed(0.95, 1.0), 80 * MB, 500 * MB),
     octets("sendmsg of 64 pieces", ("sendmsg", 64, 256), speed(0.95, 1.0), 80 * MB, 500 * MB),
-    octets("download, 16 KiB reads (CPU)", ("download", 16384), speed_cpu(0.93, 0.99, 1.08, 1.02), 150 * MB, 900 * MB),
+    octets("download, 16 KiB reads (CPU)", ("download", 16384),
+           speed_cpu(0.93, 0.99, 1.08, 1.02), 150 * MB, 900 * MB),
     octets("download, 512 B reads", ("download", 512), speed(0.95, 1.0), 80 * MB, 500 * MB),
     octets("download, 1 B reads", ("download", 1), speed(0.95, 1.3), MB / 4, 2 * MB),
-    Speed("stdio (fdopen), 100 B pieces", ("stdio",), speed(0.92, 0.98), (8 * MB, 300), (60 * MB, 2000)),
+    Speed("stdio (fdopen), 100 B pieces", ("stdio",), speed(0.92, 0.98),
+          (8 * MB, 300), (60 * MB, 2000)),
     loop("poll"),
     loop("select"),
     loop("epoll"),
@@ -61,7 +65,8 @@ ROWS = [
     Speed("connections, one after the other", ("connects",), speed(0.95, 1.4), (50,), (400,),
           unit="connections"),
     Custom("  native, resumed within a process", resumed),
-    Speed("4 KiB mails, line by line", ("mails",), speed(0.95, 20), (2,), (10,), unit="mails", rounds=3),
+    Speed("4 KiB mails, line by line", ("mails",), speed(0.95, 20), (2,), (10,),
+          unit="mails", rounds=3),
     Custom("one process, one mail: time", process, False),
     Custom("one process, one mail, 140 CAs: time", process, True),
     Custom("round trips to the first reply in TLS, SMTP", trips),
