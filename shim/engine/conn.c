@@ -33,6 +33,15 @@ static size_t bytes_in(const struct iovec *iov, size_t n)
 	return room;
 }
 
+/* Not strdup(): it would take from the host's malloc, and free() here may be libc's own (RTLD_DEEPBIND). */
+static char *copy_text(const char *text)
+{
+	size_t n = strlen(text) + 1;
+	char *copy = malloc(n);
+
+	return copy ? memcpy(copy, text, n) : NULL;
+}
+
 struct conn *conn_open(const struct order *order, const char **why)
 {
 	const struct proto *proto = proto_named(order->verdict->proto);
@@ -60,7 +69,7 @@ struct conn *conn_open(const struct order *order, const char **why)
 	c->addr = order->addr;
 	c->addr_len = order->addr_len;
 	c->opened_ms = now_ms();
-	c->name = order->name ? strdup(order->name) : NULL;
+	c->name = order->name ? copy_text(order->name) : NULL;
 	c->talk = talk_new(&setup);
 	if (c->talk && (c->name || !order->name))
 		return c;

@@ -303,6 +303,23 @@ void talk_refuse(struct talk *t, enum cause cause, const char *why)
 		refuse(t, cause, why);
 }
 
+void talk_redialled(struct talk *t, const char *why)
+{
+	if (is_over(t))
+		return;
+	if (t->tls_required) {
+		refuse(t, CAUSE_TLS, why);
+		return;
+	}
+	buf_free(&t->part);
+	buf_free(&t->greeting); /* the peer greets again */
+	buf_free(&t->to_peer);
+	buf_free(&t->to_app);
+	t->phase = TALK_CLEAR;
+	set_why(t, why);
+	release(t);
+}
+
 /* A protocol may agree to TLS and have a last word to say (MySQL): the handshake begins when that
  * has left. */
 enum talk_phase talk_phase(const struct talk *t)

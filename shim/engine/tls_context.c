@@ -107,9 +107,11 @@ static bool anchors_set(struct tls_context *c, const char **why)
 /* TLS 1.3 suites and older ciphers have lists of their own in OpenSSL; the rule has one. */
 static bool ciphers_set(SSL_CTX *ctx, const char *list)
 {
-	char *copy = strdup(list), *old = calloc(1, strlen(list) + 2), *new = calloc(1, strlen(list) + 2), *word, *rest;
+	char *copy = calloc(1, strlen(list) + 1), *old = calloc(1, strlen(list) + 2), *new = calloc(1, strlen(list) + 2), *word, *rest;
 	bool good = copy && old && new;
 
+	if (good)
+		strcpy(copy, list); /* not strdup(): see engine_open.h, RTLD_DEEPBIND */
 	for (word = good ? strtok_r(copy, ": ,", &rest) : NULL; word; word = strtok_r(NULL, ": ,", &rest)) {
 		char *to = strncmp(word, "TLS_", 4) == 0 ? new : old;
 
