@@ -8,7 +8,7 @@
  * wire. Needs CAP_NET_ADMIN. delay relay PORT MS      a relay in user space to 127.0.0.1:PORT:
  * needs no rights, but connecting costs no trip.
  *
- *   client ──► 198.18.0.2 ──► tun: (.1 → .2) becomes (.2 → .1), later ──► server on 198.18.0.1
+ *   client ──► 198.18.0.2 ──► tun: .1 → .2 becomes .2 → .1, later ──► server on 198.18.0.1
  *
  * Swapping the two addresses leaves every checksum right. Prints "ADDRESS PORT", PORT 0 meaning
  * that of the server; ends with stdin. As the delay is the same for all, one queue in order of
