@@ -160,7 +160,8 @@ static void add(struct verdict *v, const struct rule *r)
 		v->timeout_s = o->timeout_s;
 	/* If only one layer leaves the TLS to the program, the other still wants it done here. */
 	v->by_app = o->by_app && (v->by_app || !v->n_options);
-	v->options[v->n_options++] = *o;
+	v->options[v->n_options] = *o;
+	v->options[v->n_options++].needs = r->needs;
 }
 
 static void built_in(struct verdict *v, const struct peer *peer)
@@ -169,6 +170,7 @@ static void built_in(struct verdict *v, const struct peer *peer)
 	const char *level = host_matches(&localhost, peer) ? "may" : "verify";
 
 	level_find(level, strlen(level), &v->needs);
+	v->options[v->n_options++] = (struct rule_options){.needs = v->needs};
 	v->rule = "built-in";
 }
 
