@@ -23,48 +23,48 @@ struct dial {
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct policy *policy; /* NULL: out of memory */
+static struct policy *policy; /* NULL, which refuses: out of memory */
 static char program[PATH_MAX];
 
 /* Reading the policy and opening the engine may connect (a name service asked about a user): that must not come back to us. */
 static _Thread_local bool busy;
 
+/* An upgraded program runs from a deleted file, and is still the same to its policy. */
+static void find_program(void)
+{
+	static const char deleted[] = " (deleted)";
+	const size_t extra = sizeof(deleted) - 1;
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (n > (ssize_t)extra && strcmp(program + n - extra, deleted) == 0)
+		program[(size_t)n - extra] = 0;
+}
+
 static void load(void)
 {
-	static const char deleted[] =
-		" (deleted)"; /* an upgraded program is still the same to its policy */
 	const struct policy_files files = policy_files();
-	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
-	char *tail = program + n - (sizeof(deleted) - 1);
+	int cancel;
 
-	if (n > (ssize_t)sizeof(deleted) && strcmp(tail, deleted) == 0)
-		*tail = 0;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	busy = true;
+	find_program();
 	policy = policy_load(&files, NULL);
+	busy = false;
+	pthread_setcancelstate(cancel, NULL);
 }
 
 /* Fill d->verdict. */
 static void ask(struct dial *d)
 {
-	const struct sockaddr *addr = (const struct sockaddr *)&d->order.addr;
-	const struct target target = {
-		.addr = addr,
+	struct target target = {
+		.addr = (const struct sockaddr *)&d->order.addr,
 		.name = d->order.name,
-		.program = *program ? program : NULL,
 		.uid = geteuid(),
 	};
-	const struct sockaddr_in *in =
-		(const struct sockaddr_in *)addr; /* the port is where in6 has it */
 
 	pthread_once(&once, load);
-	if (policy) {
-		policy_decide(policy, &target, &d->verdict);
-		return;
-	}
-	d->verdict = (struct verdict){
-		.proto = port_proto(ntohs(in->sin_port)),
-		.broken = "out of memory while reading the policy",
-	};
-	d->verdict.watched = d->verdict.proto;
+	target.program = *program ? program : NULL;
+	policy_decide(policy, &target, &d->verdict);
 }
 
 /* A TCP connection? UDP to the same port is not ours. */
@@ -80,7 +80,7 @@ static bool is_tcp(int fd)
 /* Fill d for a connection to addr. False: leave it alone. */
 static bool ours(struct dial *d, int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int error = errno, cancel;
+	int error = errno;
 	bool is;
 
 	if (busy || len > sizeof(d->order.addr))
@@ -91,20 +91,16 @@ static bool ours(struct dial *d, int fd, const struct sockaddr *addr, socklen_t 
 	d->order.verdict = &d->verdict;
 	if (names_find(addr->sa_family, names_address(addr), d->name))
 		d->order.name = d->name;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	busy = true;
 	ask(d);
 	is = d->verdict.watched && (d->verdict.needs || d->verdict.broken) && is_tcp(fd);
-	busy = false;
-	pthread_setcancelstate(cancel, NULL);
 	errno = error;
 	return is;
 }
 
-static int refuse(const struct dial *d, enum event_verdict verdict, const char *why)
+static int refuse(const struct dial *d, const char *why)
 {
 	const struct event e = {
-		.verdict = verdict,
+		.verdict = EVENT_REFUSED,
 		.to = d->order.name,
 		.proto = d->verdict.proto,
 		.rule = d->verdict.rule,
@@ -127,7 +123,7 @@ static int refuse_broken(const struct dial *d)
 
 	if (!atomic_flag_test_and_set(&told))
 		log_event(&e);
-	return refuse(d, EVENT_REFUSED, "the policy is broken");
+	return refuse(d, d->verdict.broken);
 }
 
 /* The conn for this connection, in the table; or NULL with *why. */
@@ -161,7 +157,7 @@ static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, c
 	int error = errno;
 
 	if (!open_conn(fd, d, &why))
-		return refuse(d, EVENT_REFUSED, why);
+		return refuse(d, why);
 	errno = error;
 	if (real.connect(fd, addr, len) == 0)
 		return 0;
@@ -179,9 +175,9 @@ int watch_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	if (d.verdict.broken)
 		return refuse_broken(&d);
 	if (d.verdict.needs & NEED_REFUSE)
-		return refuse(&d, EVENT_REFUSED, "the policy refuses this destination");
+		return refuse(&d, "the policy refuses this destination");
 	if (d.verdict.needs & NEED_DANE)
-		return refuse(&d, EVENT_REFUSED, "dane-only is not built in");
+		return refuse(&d, "dane-only is not built in");
 	return connect_watched(fd, addr, len, &d);
 }
 
