@@ -64,10 +64,20 @@ static const char *synonym(const struct word *word)
 	return NULL;
 }
 
+static size_t common_start(const struct word *word, const char *item)
+{
+	size_t n = 0;
+
+	while (n < word->n && item[n] && ascii_lower(word->at[n]) == item[n])
+		n++;
+	return n;
+}
+
 const char *did_you_mean(const struct word *word, const char *(*item)(size_t))
 {
 	const char *same = synonym(word), *best = NULL;
 	unsigned best_distance = 3; /* two edits are a slip, three are another word */
+	size_t best_start = 0; /* people begin words right: 'prot' is rather 'proto' than 'port' */
 
 	for (size_t i = 0; same && item(i); i++)
 		if (!strcmp(item(i), same))
@@ -75,12 +85,15 @@ const char *did_you_mean(const struct word *word, const char *(*item)(size_t))
 	if (word->n > LONGEST)
 		return NULL;
 	for (size_t i = 0; item(i); i++) {
-		size_t n = strlen(item(i));
+		size_t n = strlen(item(i)), start = common_start(word, item(i));
 		unsigned d = distance(word->at, word->n, item(i), n);
 
-		if (d < best_distance && (n > 3 || d < 2) && d < n) {
+		if (d >= n || (n <= 3 && d > 1))
+			continue;
+		if (d < best_distance || (d == best_distance && best && start > best_start)) {
 			best = item(i);
 			best_distance = d;
+			best_start = start;
 		}
 	}
 	return best;

@@ -131,6 +131,16 @@ static bool allowed(uint32_t c, const char **why, const char **remedy)
 	return true;
 }
 
+size_t lex_char(const char *at, const char *end, bool *harmless)
+{
+	const char *why, *remedy;
+	uint32_t c;
+	size_t n = decode((const unsigned char *)at, (size_t)(end - at), &c);
+
+	*harmless = n && allowed(c, &why, &remedy);
+	return n ? n : 1;
+}
+
 const char *lex_bad_byte(const struct text *text, const char **why, const char **remedy)
 {
 	const char *at = text->bytes, *end = at + text->size;

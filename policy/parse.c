@@ -129,6 +129,9 @@ static size_t unknown_word(struct parser *p, const struct word *word)
 		hint(p, "did you mean '%s'?", meant);
 	else if (level_find(word->at, word->n, &needs))
 		hint(p, "one rule on one line");
+	else
+		hint(p, "the words are: to port proto program user name pin ca cert key min "
+			"ciphers timeout by");
 	while (i < WORDS && (!meant || strcmp(meant, words[i].word) != 0))
 		i++;
 	return i;
@@ -170,7 +173,7 @@ static size_t read_pair(struct parser *p, const struct statement *s, size_t at, 
 	if (!value) {
 		complain(p, end_of(word), "'%s' needs a value", words[i].word);
 	} else if (value_is_word) {
-		complain(p, value->at, "'%s' needs a value, and '%s' is a word", words[i].word,
+		complain(p, value->at, "'%s' needs a value before the word '%s'", words[i].word,
 			 quote(value).text);
 		if (i == WORD_TO)
 			hint(p, "for a host of that name write '%s.'", quote(value).text);
@@ -213,9 +216,7 @@ static void check_rule(struct parser *p, struct rule *r)
 {
 	if (r->needs & NEED_PIN && !rule_says(r, WORD_PIN)) {
 		complain(p, p->level->at, "'fingerprint' needs a 'pin'");
-		hint(p, "as in: fingerprint to 192.0.2.7 pin sha256:…; 'starttls probe' shows the "
-			"pin of "
-			"a host");
+		hint(p, "as in: fingerprint to 192.0.2.7 pin sha256:…");
 	}
 	if (rule_says(r, WORD_KEY) && !rule_says(r, WORD_CERT)) {
 		complain(p, p->values[WORD_KEY]->at, "a 'key' without its 'cert'");

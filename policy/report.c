@@ -15,76 +15,78 @@
 enum {
 	MESSAGES = 20,    /* nobody reads more, and a megabyte of garbage stays quick */
 	LINE_SHOWN = 150, /* bytes of the line */
-	BEFORE = 60,      /* bytes of it before the spot, when it is longer than that */
+	BEFORE = 36,      /* characters of it before the spot, when it is longer than that */
 };
 
 struct place {
-	const char *line; /* its first byte */
-	size_t line_n, offset;
-	unsigned number, column; /* from 1; the column in characters */
+	const char *line, *end, *at; /* the line, and the spot in it */
+	unsigned number, column;     /* from 1; the column in characters */
 };
-
-static bool is_inside(char c)
-{
-	return ((unsigned char)c & 0xc0) == 0x80; /* a byte within a UTF-8 character */
-}
 
 static struct place find(const struct text *text, const char *at)
 {
 	struct place place = {.line = text->bytes, .number = 1, .column = 1};
 	const char *end = text->bytes + text->size, *newline;
+	bool harmless;
 
 	while ((newline = memchr(place.line, '\n', (size_t)(at - place.line)))) {
 		place.line = newline + 1;
 		place.number++;
 	}
 	newline = memchr(at, '\n', (size_t)(end - at));
-	place.line_n = (size_t)((newline ? newline : end) - place.line);
-	place.offset = (size_t)(at - place.line);
-	for (const char *c = place.line; c < at; c++)
-		if (!is_inside(*c))
-			place.column++;
+	place.end = newline ? newline : end;
+	place.at = at;
+	for (const char *c = place.line; c < at; c += lex_char(c, end, &harmless))
+		place.column++;
 	return place;
-}
-
-static char printable(char c)
-{
-	return (unsigned char)c < ' ' || c == 0x7f ? '?' : c;
 }
 
 struct quoted quote(const struct word *word)
 {
-	struct quoted q;
-	size_t n = word->n, room = sizeof q.text - sizeof "...";
+	const char *end = word->at + word->n;
+	size_t room = sizeof(struct quoted) - sizeof "...", filled = 0;
+	struct quoted q = {""};
+	bool harmless;
 
-	if (n > room)
-		for (n = room; n && is_inside(word->at[n]);)
-			n--;
-	for (size_t i = 0; i < n; i++)
-		q.text[i] = printable(word->at[i]);
-	strcpy(q.text + n, n < word->n ? "..." : "");
+	for (const char *c = word->at; c < end;) {
+		size_t n = lex_char(c, end, &harmless), width = harmless ? n : 1;
+
+		if (filled + width > room) {
+			strcpy(q.text + filled, "...");
+			break;
+		}
+		memcpy(q.text + filled, harmless ? c : "?", width);
+		filled += width;
+		c += n;
+	}
 	return q;
 }
 
-/* The line, and a caret below the spot; tabs stay tabs, so that the caret is below it in any
- * terminal. */
+/* The line, and a caret below the spot; tabs stay tabs, so that the caret is below it in any terminal. */
 static void show(FILE *out, const struct place *place)
 {
-	size_t first = 0, n;
-	const char *line = place->line;
+	const char *first = place->line, *end = place->end;
+	unsigned skipped = 0, blanks = 0;
+	char below[LINE_SHOWN];
+	bool harmless;
+	size_t n;
 
-	if (place->line_n > LINE_SHOWN && place->offset > BEFORE)
-		for (first = place->offset - BEFORE; first && is_inside(line[first]);)
-			first--;
-	n = place->line_n - first > LINE_SHOWN ? LINE_SHOWN : place->line_n - first;
+	if (end - first > LINE_SHOWN)
+		for (; place->column - skipped > BEFORE; skipped++)
+			first += lex_char(first, end, &harmless);
+	if (end - first > LINE_SHOWN)
+		end = first + LINE_SHOWN;
 	fputs("  ", out);
-	for (size_t i = first; i < first + n; i++)
-		fputc(line[i] == '\t' ? '\t' : printable(line[i]), out);
-	fputs("\n  ", out);
-	for (size_t i = first; i < place->offset; i++)
-		if (!is_inside(line[i]))
-			fputc(line[i] == '\t' ? '\t' : ' ', out);
-	fputs("^\n", out);
+	for (const char *c = first; c < end; c += n) {
+		n = lex_char(c, end, &harmless);
+		if (harmless || *c == '\t')
+			fwrite(c, n, 1, out);
+		else
+			fputc('?', out);
+		if (c < place->at)
+			below[blanks++] = *c == '\t' ? '\t' : ' ';
+	}
+	fprintf(out, "\n  %.*s^\n", (int)blanks, below);
 }
 
 static void print(struct parser *p, const char *kind, const char *where, const struct place *place,
@@ -92,7 +94,6 @@ static void print(struct parser *p, const char *kind, const char *where, const s
 {
 	FILE *out = p->reading->errors;
 
-	p->hinting = false;
 	if (!out || p->reading->printed > MESSAGES)
 		return;
 	if (p->reading->printed++ == MESSAGES) {
@@ -112,6 +113,10 @@ static void report(struct parser *p, const char *kind, const char *at, const cha
 	const char *where = text->name, *line = where;
 	struct place place;
 
+	/* A file with an error in each line must not be searched for each of them. */
+	if (p->reading->policy->broken &&
+	    (!p->reading->errors || p->reading->printed > MESSAGES))
+		return;
 	if (!at && p->includer) {
 		at = p->include_at;
 		text = p->includer->text;

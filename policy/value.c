@@ -101,7 +101,10 @@ static bool port_parse(struct parser *p, const struct word *word, uint16_t *port
 		*port = (uint16_t)number;
 		return true;
 	}
-	complain(p, word->at, "'%s' is not a port from 1 to 65535", quote(word).text);
+	if (word->n)
+		complain(p, word->at, "'%s' is not a port from 1 to 65535", quote(word).text);
+	else
+		complain(p, word->at, "a port is missing at this end of the range");
 	if (proto != PROTO_NONE)
 		hint(p, "for a protocol write: proto %s", proto_word((size_t)proto));
 	return false;
@@ -214,13 +217,17 @@ void take_users(struct parser *p, struct rule *r, const struct word *value)
 
 void take_name(struct parser *p, struct rule *r, const struct word *value)
 {
+	bool digits = true;
 	size_t n;
 
 	if (memchr(value->at, ',', value->n)) {
 		complain(p, value->at, "one name is expected, not a list");
 		return;
 	}
-	if (memchr(value->at, ':', value->n)) {
+	for (size_t i = 0; i < value->n; i++)
+		digits = digits &&
+			 (value->at[i] == '.' || (value->at[i] >= '0' && value->at[i] <= '9'));
+	if (digits || memchr(value->at, ':', value->n)) {
 		complain(p, value->at, "'%s' is not a name", quote(value).text);
 		hint(p, "without 'name' the name that the program asked for is verified, else the "
 			"address");

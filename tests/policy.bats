@@ -1,0 +1,299 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The language of starttls-policy(5) and the verbs `check` and `run`. Errors are compared to the byte: policies/bad/NAME.want.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+  cd "$BATS_TEST_DIRNAME/.."
+  root=$PWD
+  build=${BUILD:-build}
+  [[ $build = /* ]] || build=$root/$build
+  starttls=$build/starttls
+  cd "$BATS_TEST_TMPDIR"
+  umask 077
+  unset STARTTLS_POLICY LD_PRELOAD
+  export HOME=$PWD/home XDG_CONFIG_HOME=$PWD/config
+}
+
+policy() { cat >"$1"; }
+
+# A library that only shows that it was loaded, and the command beside it as after a build.
+install_fake() {
+  mkdir bin
+  cp "$starttls" bin/starttls
+  echo '#include <unistd.h>
+    __attribute__((constructor)) static void loaded(void) { if (write(2, "[loaded]\n", 9)) {} }' |
+    gcc -shared -fPIC -x c -o "${1:-bin}/libstarttls.so" -
+}
+
+@test "policy: each of the errors people make is told with its line, a caret and what to do" {
+  cp "$root"/tests/policies/bad/* .
+  chmod 600 ./*.policy
+  wrong=
+  for want in *.want; do
+    name=${want%.want}
+    code=0
+    "$starttls" check "$name.policy" >got 2>&1 || code=$?
+    if [ "$code" != 78 ] || ! diff -u "$want" got; then
+      wrong="$wrong $name($code)"
+    fi
+  done
+  [ -z "$wrong" ] || { echo "not as wanted:$wrong"; false; }
+}
+
+@test "policy: every good file is sound and warns of nothing unexpected" {
+  cp -r "$root"/tests/policies/good .
+  chmod -R go-w good
+  cd good
+  for file in *.policy; do
+    "$starttls" check "$file" >got 2>&1 || { cat got; false; }
+    diff -u "${file%.policy}.want" got
+  done
+}
+
+@test "policy: the ten examples and the default file are sound" {
+  cp "$root"/policy/examples/*.policy "$root"/policy/default.policy .
+  touch corp.pem me.pem me.key
+  sed -i "s,/etc/ssl/corp.pem,$PWD/corp.pem,; s,/etc/starttls/me,$PWD/me,g" ./*.policy
+  [ "$(ls [01]*.policy | wc -l)" = 10 ]
+  "$starttls" check ./*.policy
+}
+
+@test "policy: the examples in the comments of the default file are rules too" {
+  sed -n 's/^#\([a-z].* to .*\)/\1/p' "$root/policy/default.policy" >rules.policy
+  touch corp.pem
+  sed -i "s,/etc/ssl/corp.pem,$PWD/corp.pem," rules.policy
+  run "$starttls" check rules.policy
+  [ "$status" = 0 ]
+  [[ $output == *"sound, 5 rules"* ]]
+}
+
+# --- files that are not what they should be
+
+@test "policy: a file that others may write is broken" {
+  echo "verify to any" >shared.policy
+  chmod 620 shared.policy
+  run "$starttls" check shared.policy
+  [ "$status" = 78 ]
+  [[ $output == *"others than its owner may write the file (mode 0620)"* ]]
+}
+
+@test "policy: a file of somebody else is broken" {
+  [ "$(id -u)" = 0 ] || skip "needs root to give a file away"
+  echo "verify to any" >theirs.policy
+  chown 4711 theirs.policy
+  run "$starttls" check theirs.policy
+  [ "$status" = 78 ]
+  [[ $output == *"owned by user 4711, neither you nor root"* ]]
+}
+
+@test "policy: a FIFO, a device, a directory and a missing file are errors, and nothing waits" {
+  mkfifo fifo
+  for file in fifo /dev/zero . missing; do
+    run timeout 5 "$starttls" check "$file"
+    [ "$status" = 78 ]
+  done
+}
+
+@test "policy: ten megabytes of garbage are refused at once" {
+  head -c 10000000 /dev/urandom >garbage
+  run timeout 5 "$starttls" check garbage
+  [ "$status" = 78 ]
+  [[ $output == *"larger than a megabyte"* ]]
+}
+
+@test "policy: a megabyte of errors, of commas or of rules takes no time" {
+  yes "oops" | head -c 1000000 >errors
+  { printf 'verify to a'; yes ,a | tr -d '\n' | head -c 1000000; echo; } >commas
+  yes "verify to any" | head -n 70000 >rules
+  seq -f "verify to host%.0f.example" 40000 >hosts
+  head -c 1000000 /dev/urandom >noise
+  for file in errors commas rules hosts noise; do
+    code=0
+    timeout 20 "$starttls" check $file >got 2>&1 || code=$?
+    [ "$code" = 0 ] || [ "$code" = 78 ]
+  done
+}
+
+@test "policy: a certificate that only root can read breaks nobody else's policy when the rule is root's" {
+  echo "verify to any user 12345 cert /no/such/file" >key.policy
+  "$starttls" check key.policy
+}
+
+# --- include
+
+@test "include: files are read in the order of their bytes, and relative to the file that includes them" {
+  mkdir -p 'a[b]/policy.d'
+  echo "include policy.d/*.policy" >'a[b]/main.policy'
+  echo "verify to any" >'a[b]/policy.d/B.policy'
+  echo "refuse to mail.example" >'a[b]/policy.d/a.policy'
+  LC_ALL=C.UTF-8 run "$starttls" check 'a[b]/main.policy'
+  [ "$status" = 0 ]
+  [[ $output == *"a.policy:1: warning: this rule is never reached: a[b]/policy.d/B.policy:1"* ]]
+}
+
+@test "include: no match is fine; a plain name without a file is warned of" {
+  printf 'include none.d/*.policy\ninclude local.policy\n' >main.policy
+  run "$starttls" check main.policy
+  [ "$status" = 0 ]
+  [ "${lines[0]}" = "main.policy:2:9: warning: there is no file 'local.policy'" ]
+}
+
+@test "include: eight levels are read, nine are an error" {
+  for i in 1 2 3 4 5 6 7 8; do echo "include $((i + 1)).policy" >$i.policy; done
+  echo "verify to any" >9.policy
+  "$starttls" check 1.policy
+  echo "include 1.policy" >0.policy
+  run "$starttls" check 0.policy
+  [ "$status" = 78 ]
+  [[ $output == *"8.policy:1:9: error: includes are nested more than 8 deep"* ]]
+}
+
+@test "include: files that multiply come to an end" {
+  for i in 1 2 3 4 5 6 7; do yes "include $((i + 1)).policy" | head -50 >$i.policy; done
+  : >8.policy
+  run timeout 10 "$starttls" check 1.policy
+  [ "$status" = 78 ]
+  [[ $output == *"too large"* ]]
+}
+
+@test "include: an included file that others may write breaks the policy, at the line that includes it" {
+  echo "verify to any" >open.policy
+  chmod 666 open.policy
+  printf 'verify to any\ninclude open.policy\n' >main.policy
+  run "$starttls" check main.policy
+  [ "$status" = 78 ]
+  [[ ${lines[0]} == "main.policy:2:9: error: open.policy: others than its owner may write"* ]]
+}
+
+@test "include: an error in an included file names that file" {
+  echo "verfy to any" >part.policy
+  echo "include part.policy" >main.policy
+  run "$starttls" check main.policy
+  [ "$status" = 78 ]
+  [[ ${lines[0]} == "part.policy:1:1: error: unknown level 'verfy'" ]]
+}
+
+# --- which files: check without FILE
+
+@test "check: without a file it is the user's own policy" {
+  mkdir -p config/starttls
+  echo "verfy to any" >config/starttls/policy
+  run "$starttls" check
+  [ "$status" = 78 ]
+  [[ $output == *"$PWD/config/starttls/policy:1:1: error:"* ]]
+}
+
+@test "check: XDG_CONFIG_HOME must be absolute, else it is ~/.config" {
+  mkdir -p home/.config/starttls config/starttls
+  echo "verify to any" >home/.config/starttls/policy
+  XDG_CONFIG_HOME=config run "$starttls" check
+  [ "$status" = 0 ]
+  [[ $output == *"$PWD/home/.config/starttls/policy: 1 rule"* ]]
+}
+
+@test "check: a missing policy is fine where it was not asked for, and broken where it was" {
+  run "$starttls" check
+  [ "$status" = 0 ]
+  [[ $output == *"config/starttls/policy: not there"* ]]
+  STARTTLS_POLICY=$PWD/none run "$starttls" check
+  [ "$status" = 78 ]
+}
+
+@test "check: a path too long for a file is broken, not forgotten" {
+  STARTTLS_POLICY=/$(head -c 5000 /dev/zero | tr '\0' a) run "$starttls" check
+  [ "$status" = 78 ]
+}
+
+@test "check: a daemon that cannot search the home it kept has no policy of its own" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  chmod 711 . && mkdir -m 700 closed && mkdir -p closed/starttls
+  cp "$starttls" "$BATS_SUITE_TMPDIR/starttls.copy" && chmod 755 "$BATS_SUITE_TMPDIR/starttls.copy"
+  XDG_CONFIG_HOME=$PWD/closed run setpriv --reuid 4711 --clear-groups "$BATS_SUITE_TMPDIR/starttls.copy" check
+  [ "$status" = 0 ] || [ "$status" = 126 ] # 126: the test's own directory is closed to others
+}
+
+# --- the command
+
+@test "starttls: --help and --version, and 64 for what it does not know" {
+  run "$starttls" --help
+  [ "$status" = 0 ]
+  [[ $output == *"starttls check [FILE"* ]]
+  run "$starttls" --version
+  [ "$output" = "starttls 0.1.0" ]
+  for words in "" "frobnicate" "check --frobnicate"; do
+    run "$starttls" $words
+    [ "$status" = 64 ]
+  done
+}
+
+@test "run: the command runs with the library from beside starttls, and its exit code is ours" {
+  install_fake
+  run bin/starttls run sh -c 'echo "$LD_PRELOAD"; exit 7'
+  [ "$status" = 7 ]
+  [[ $output == *"[loaded]"*"$PWD/bin/libstarttls.so"* ]]
+}
+
+@test "run: the library is found in ../lib of an installation" {
+  mkdir lib
+  install_fake lib
+  LD_PRELOAD='' run bin/starttls run -- sh -c 'echo "$LD_PRELOAD"'
+  [[ $output == *"$PWD/lib/libstarttls.so"* ]]
+}
+
+@test "run: what is preloaded already stays first, and nesting adds nothing" {
+  install_fake
+  cp bin/libstarttls.so other.so
+  LD_PRELOAD=$PWD/other.so run bin/starttls run bin/starttls run sh -c 'echo "now $LD_PRELOAD"'
+  [[ $output == *"now $PWD/other.so:$PWD/bin/libstarttls.so" ]]
+}
+
+@test "run: --policy becomes an absolute STARTTLS_POLICY, -v a log on stderr" {
+  install_fake
+  echo "verify to any" >mine.policy
+  run bin/starttls run -v --policy mine.policy sh -c 'echo "$STARTTLS_POLICY $STARTTLS_LOG"'
+  [[ $output == *"$PWD/mine.policy stderr"* ]]
+}
+
+@test "run: options behind the command are the command's" {
+  install_fake
+  run bin/starttls run sh -c 'echo "got $1 ${STARTTLS_LOG-unset}"' sh -v
+  [[ $output == *"got -v unset"* ]]
+}
+
+@test "run: a broken policy is shown and ends with 125 before the command starts" {
+  install_fake
+  echo "verify to 10.0.0.1/8" >bad.policy
+  run bin/starttls run --policy bad.policy touch started
+  [ "$status" = 125 ]
+  [[ $output == *"bad.policy:1:11: error: host bits"* ]]
+  [ ! -e started ]
+}
+
+@test "run: 125 without the library, without a command, with a bad option or a missing policy" {
+  mkdir bin
+  cp "$starttls" bin/starttls
+  for words in "true" "" "--frobnicate true" "--policy" "--policy missing true"; do
+    run bin/starttls run $words
+    [ "$status" = 125 ] || { [ "$words" = true ] && [ -e /usr/local/lib/libstarttls.so ]; }
+  done
+}
+
+@test "run: 125 where the loader could not take the library's path apart" {
+  mkdir 'a b'
+  cd 'a b'
+  install_fake
+  run bin/starttls run touch started
+  [ "$status" = 125 ]
+  [[ $output == *"without blanks"* ]]
+  [ ! -e started ]
+}
+
+@test "run: 127 for a command that is not there, 126 for one that cannot be started" {
+  install_fake
+  run -127 bin/starttls run no-such-command-here
+  : >plain
+  run bin/starttls run ./plain
+  [ "$status" = 126 ]
+}
