@@ -236,7 +236,7 @@ static bool push_peer(struct run *r, struct span s)
 {
 	size_t n = talk_from_peer(r->t, s);
 
-	if (n < s.n && talk_phase(r->t) == TALK_DIALOGUE)
+	if (n > s.n || (n < s.n && talk_phase(r->t) == TALK_DIALOGUE))
 		return fail(r->d, r->line, "took %zu of %zu bytes", n, s.n);
 	if (is_through(r)) {
 		take(&r->to_app, talk_to_app(r->t));

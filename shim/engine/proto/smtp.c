@@ -38,7 +38,7 @@ static struct span without_eol(struct span s)
 	return s;
 }
 
-/* No control characters. 8-bit text passes: old servers greet in Latin-1. */
+/* No control characters (RFC 5321 section 4.2, textstring). 8-bit text passes: old servers greet in Latin-1. */
 static bool is_text(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)

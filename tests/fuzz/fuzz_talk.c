@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz_talk: a hostile peer, a careless app and an unlucky network against the talk.
+ *
+ *   input   [ setup ] [ event | length | bytes … ] [ event | length | bytes … ] …
+ *   twice   as it is, and cut into single bytes: phase, reason and all that comes out must be the same
+ *
+ * What the app says is marked by bit 7, which neither the peer here nor the shim ever uses: so an app byte that is heard
+ * too early is seen at once, and a lost or reordered one at the end. */
+#include "talk.h"
+#include "../toy.h"
+#include <sanitizer/allocator_interface.h>
+#include <stdlib.h>
+
+enum { EVENTS_MAX = 64, OUT_MAX = 1 << 22, MEMORY_MAX = 1 << 21 };
+
+#define REQUIRE(truth) \
+	do { \
+		if (!(truth)) \
+			abort(); \
+	} while (0)
+
+struct stream {
+	size_t n;
+	uint8_t at[OUT_MAX];
+};
+
+struct run {
+	struct talk *t;
+	const struct proto *proto;
+	bool required, single, tls_up;
+	size_t memory; /* in use before the talk */
+	struct stream to_peer, to_app, said;
+};
+
+static struct run runs[2];
+
+/* What a peer says that means well, or nearly: to get deep without guessing. */
+static const char *const lines[] = {
+	"220 mx ESMTP\r\n", "220-mx\r\n",   "250-mx\r\n", "250 STARTTLS\r\n",
+	"250-STARTTLS\r\n", "250 AUTH\r\n", "220 go\r\n", "454 no\r\n",
+	"421 busy\r\n",     "500 what\r\n", "YES\r\n",    "NO\r\n",
+	"WAIT\r\n",         "HELLO\r\n",    "GREET\r\n",  "FLOODP\r\n",
+	"250-starttls\n",   "{....}",       "220",        "2",
+};
+
+static void append(struct stream *s, struct span bytes)
+{
+	REQUIRE(bytes.n <= OUT_MAX - s->n);
+	if (bytes.n)
+		memcpy(s->at + s->n, bytes.at, bytes.n);
+	s->n += bytes.n;
+}
+
+static void drain(struct stream *s, struct buf *b)
+{
+	append(s, buf_span(b));
+	buf_drop(b, buf_len(b));
+}
+
+static bool has_app_byte(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.at[i] & 0x80)
+			return true;
+	return false;
+}
+
+static void check_refusal(struct run *r)
+{
+	struct span told = buf_span(talk_to_app(r->t));
+
+	REQUIRE(buf_len(talk_to_peer(r->t)) == 0);
+	REQUIRE(talk_why(r->t) && *talk_why(r->t) && strlen(talk_why(r->t)) < 400);
+	for (const char *c = talk_why(r->t); *c; c++)
+		REQUIRE(*c >= ' ' && *c <= '~');
+	if (r->proto == &toy || r->to_app.n)
+		return;
+	/* One line of SMTP's length, and nothing of the peer before it. */
+	REQUIRE(span_starts(told, "421 4.7.") && told.n <= 512);
+	REQUIRE(memchr(told.at, '\n', told.n) == told.at + told.n - 1);
+}
+
+static void check(struct run *r)
+{
+	enum talk_phase phase = talk_phase(r->t);
+
+	REQUIRE(phase != TALK_OPEN || r->tls_up);
+	REQUIRE(phase != TALK_CLEAR || !r->required);
+	REQUIRE(phase != TALK_OWN);
+	REQUIRE(phase != TALK_HANDSHAKE || buf_len(talk_to_peer(r->t)) == 0);
+	REQUIRE(phase == TALK_OPEN || phase == TALK_CLEAR ||
+		!has_app_byte(buf_span(talk_to_peer(r->t))));
+	REQUIRE(buf_len(talk_to_peer(r->t)) <= TALK_SAY_MAX + TALK_HELD_MAX);
+	REQUIRE(buf_len(talk_to_app(r->t)) <= TALK_TELL_MAX + 4096);
+	REQUIRE(__sanitizer_get_current_allocated_bytes() < r->memory + MEMORY_MAX);
+	if (phase == TALK_REFUSED)
+		check_refusal(r);
+}
+
+static void from_peer(struct run *r, struct span s)
+{
+	size_t step = r->single ? 1 : s.n;
+
+	while (s.n) {
+		size_t n = talk_from_peer(r->t, span_first(s, step));
+
+		REQUIRE(n <= step);
+		if (!n)
+			return; /* not the talk's any more */
+		s = span_after(s, n);
+	}
+}
+
+static void from_app(struct run *r, struct span s)
+{
+	size_t step = r->single ? 1 : s.n;
+
+	while (s.n) {
+		size_t n = talk_from_app(r->t, span_first(s, step));
+
+		REQUIRE(n <= step);
+		if (!n)
+			return; /* the hold is full */
+		append(&r->said, span_first(s, n));
+		s = span_after(s, n);
+	}
+}
+
+/* The toy's words stay readable, all else is marked. */
+static void mark(const struct run *r, uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (r->proto != &toy || !bytes[i] || !strchr("PINGLAWO\r\n{}", bytes[i]))
+			bytes[i] |= 0x80;
+}
+
+static void tls_up(struct run *r)
+{
+	enum talk_phase before = talk_phase(r->t);
+
+	r->tls_up |= before == TALK_HANDSHAKE;
+	talk_tls_up(r->t);
+	REQUIRE(before != TALK_HANDSHAKE || talk_phase(r->t) == TALK_OPEN);
+	REQUIRE(before != TALK_DIALOGUE || talk_phase(r->t) == TALK_REFUSED);
+}
+
+static void refuse(struct run *r, struct span why)
+{
+	char sentence[256] = "";
+
+	memcpy(sentence, why.at, why.n);
+	sentence[0] = 'x';
+	talk_refuse(r->t, (enum cause)(why.n % 4), sentence);
+}
+
+static void event(struct run *r, uint8_t what, struct span s)
+{
+	uint8_t bytes[256];
+	uint8_t many[1024];
+
+	if (s.n)
+		memcpy(bytes, s.at, s.n);
+	switch (what % 16) {
+	case 0:
+	case 1:
+		for (size_t i = 0; i < s.n; i++)
+			bytes[i] &= 0x7f;
+		from_peer(r, span_of(bytes, s.n));
+		break;
+	case 2:
+	case 3:
+		mark(r, bytes, s.n);
+		from_app(r, span_of(bytes, s.n));
+		break;
+	case 4:
+		memset(many, 0xff, sizeof(many));
+		for (size_t i = 0; i < 80; i++)
+			from_app(r, span_of(many, sizeof(many)));
+		break;
+	case 5:
+		tls_up(r);
+		break;
+	case 6:
+		talk_peer_gone(r->t);
+		break;
+	case 7:
+		refuse(r, s);
+		break;
+	case 8:
+		drain(&r->to_app, talk_to_app(r->t));
+		break;
+	case 9:
+		for (size_t i = 0; i < 400; i++)
+			from_peer(r, span_text(lines[s.n % (sizeof(lines) / sizeof(*lines))]));
+		break;
+	case 10:
+	case 11:
+		drain(&r->to_peer, talk_to_peer(r->t));
+		break;
+	default: /* a line, and mostly room for our answer to it */
+		from_peer(r, span_text(lines[s.n % (sizeof(lines) / sizeof(*lines))]));
+		if (what & 0x80)
+			drain(&r->to_peer, talk_to_peer(r->t));
+	}
+	check(r);
+}
+
+/* Whole and in order: the marked bytes that went out are the first that the app said. */
+static void check_order(const struct run *r)
+{
+	size_t n = 0;
+
+	if (r->proto == &toy || talk_phase(r->t) == TALK_REFUSED)
+		return;
+	for (size_t i = 0; i < r->to_peer.n; i++)
+		if (r->to_peer.at[i] & 0x80)
+			REQUIRE(n < r->said.n && r->said.at[n++] == r->to_peer.at[i]);
+	REQUIRE(n == r->said.n || talk_phase(r->t) == TALK_DIALOGUE ||
+		talk_phase(r->t) == TALK_HANDSHAKE);
+}
+
+static void play(struct run *r, uint8_t setup, struct span in)
+{
+	static const char *const names[] = {"smtp", "lmtp", "smtps", "toy"};
+	const char *name = names[(setup >> 1) % 4];
+
+	r->proto = strcmp(name, "toy") == 0 ? &toy : proto_named(name);
+	r->required = setup & 1;
+	r->tls_up = false;
+	r->to_peer.n = r->to_app.n = r->said.n = 0;
+	r->memory = __sanitizer_get_current_allocated_bytes();
+	r->t = talk_new(&(struct talk_setup){r->proto, r->required, "[192.0.2.1]", NULL});
+	REQUIRE(r->t);
+	for (int i = 0; i < EVENTS_MAX && in.n >= 2; i++) {
+		struct span s = span_first(span_after(in, 2), in.at[1]);
+
+		event(r, in.at[0], s);
+		in = span_after(in, 2 + s.n);
+	}
+	drain(&r->to_peer, talk_to_peer(r->t));
+	drain(&r->to_app, talk_to_app(r->t));
+	check_order(r);
+}
+
+static bool same(const struct stream *a, const struct stream *b)
+{
+	return a->n == b->n && memcmp(a->at, b->at, a->n) == 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *at, size_t n)
+{
+	struct run *whole = &runs[0], *single = &runs[1];
+	const char *why[2];
+
+	if (!n)
+		return 0;
+	whole->single = false;
+	single->single = true;
+	play(whole, at[0], span_of(at + 1, n - 1));
+	play(single, at[0], span_of(at + 1, n - 1));
+
+	why[0] = talk_why(whole->t);
+	why[1] = talk_why(single->t);
+	REQUIRE(talk_phase(whole->t) == talk_phase(single->t));
+	REQUIRE(!why[0] == !why[1] && (!why[0] || strcmp(why[0], why[1]) == 0));
+	REQUIRE(same(&whole->to_peer, &single->to_peer));
+	REQUIRE(same(&whole->to_app, &single->to_app));
+	REQUIRE(same(&whole->said, &single->said) || talk_phase(whole->t) == TALK_REFUSED);
+	talk_free(whole->t);
+	talk_free(single->t);
+	return 0;
+}
