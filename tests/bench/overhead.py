@@ -103,8 +103,8 @@ def counted(command, env, how):
     return int(re.search(r"(\d+)(?:\s+\d+)? total$", done.stderr, re.M)[1])
 
 
-def per_call(what, arena, mode, how, watch=False):
-    """Instructions or system calls of one read(), exactly: the difference between two counts."""
+def per_call(what, arena, mode, how, name, watch=False):
+    """Instructions or system calls of one call, exactly: the difference between two counts."""
     tool = {"instructions": "valgrind", "system calls": "strace"}[how]
     if not shutil.which(tool):
         return Result(what, {"plain": f"no {tool}"})
@@ -112,7 +112,7 @@ def per_call(what, arena, mode, how, watch=False):
     each = {}
     for who in ("plain", "shim") if "shim" in mode.columns else ("plain",):
         env, held = shim_environment(arena, watch) if who == "shim" else (arena.environment(), [])
-        call = [str(arena.bin / "cost"), "call", "read"]
+        call = [str(arena.bin / "cost"), "call", name]
         counts = [counted([*call, str(n), *held], env, how) for n in (few, many)]
         each[who] = (counts[1] - counts[0]) / (many - few)
     arena.report()

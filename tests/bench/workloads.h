@@ -471,12 +471,15 @@ static void run_connects(const uint64_t *number)
 	meter_end(number[0]);
 }
 
-/* From before connect() to the first reply inside TLS; the driver knows how long one trip takes. */
+/* From before connect() to the first reply inside TLS; the driver knows how long one trip takes.
+ * Taken from the second connection, so that loading libraries does not look like a trip. */
 static void run_trips(const uint64_t *number)
 {
 	struct link l;
 
 	(void)number;
+	link_open(&l);
+	link_quit(&l);
 	meter_begin();
 	link_open(&l);
 	meter_end(1);
