@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT
+ * hook_test: the hooks over an engine that does nothing but count and ask the kernel. What a program can see of them must be what
+ * the kernel says about the same call on a descriptor that is not ours, so most cases run on both and compare.
+ *
+ *   pair[0] ── TCP ── pair[1]      once plain, once with pair[0] in the table */
+#include "engine_open.h"
+#include "process.h"
+#include "table.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct conn {
+	struct conn_ref ref;
+	unsigned releases, finishes, stale;
+};
+
+static unsigned passed, failed;
+static struct conn conn;
+static size_t at_most = SIZE_MAX; /* bytes that the engine takes per call */
+
+static void check(bool ok, const char *what)
+{
+	if (ok) {
+		passed++;
+		return;
+	}
+	failed++;
+	printf("hook_test: %s\n", what);
+}
+
+static void drop(struct conn *c)
+{
+	atomic_fetch_sub(&c->ref.refs, 1);
+}
+
+static ssize_t receive(struct conn *c, int fd, struct msghdr *msg, int flags)
+{
+	drop(c);
+	return syscall(SYS_recvmsg, fd, msg, flags);
+}
+
+static ssize_t transmit(struct conn *c, int fd, const struct msghdr *msg, int flags)
+{
+	drop(c);
+	if (msg->msg_iovlen == 1 && msg->msg_iov->iov_len > at_most)
+		return syscall(SYS_sendto, fd, msg->msg_iov->iov_base, at_most, flags, NULL, 0);
+	return syscall(SYS_sendmsg, fd, msg, flags);
+}
+
+static int shut(struct conn *c, int fd, int how)
+{
+	drop(c);
+	return (int)syscall(SYS_shutdown, fd, how);
+}
+
+static int readable(struct conn *c, int fd, int *bytes)
+{
+	drop(c);
+	return (int)syscall(SYS_ioctl, fd, FIONREAD, bytes);
+}
+
+static void release(struct conn *c, int fd)
+{
+	c->releases++;
+	c->stale += fd < 0;
+	drop(c);
+}
+
+static void finish(struct conn *c, int fd)
+{
+	(void)fd;
+	c->finishes++;
+	drop(c);
+}
+
+static const struct engine counting = {
+	.abi = ENGINE_ABI,
+	.receive = receive,
+	.transmit = transmit,
+	.shutdown = shut,
+	.readable = readable,
+	.release = release,
+	.finish = finish,
+};
+
+/* A connected pair; the first end is ours when asked for. */
+static void connect_pair(int pair[2], bool ours)
+{
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t n = sizeof(here);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	bind(listener, (struct sockaddr *)&here, n);
+	listen(listener, 1);
+	getsockname(listener, (struct sockaddr *)&here, &n);
+	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(pair[0], (struct sockaddr *)&here, n) != 0)
+		abort();
+	pair[1] = accept(listener, NULL, NULL);
+	close(listener);
+	if (!ours)
+		return;
+	conn = (struct conn){.ref.refs = 1};
+	if (!table_put(pair[0], &conn))
+		abort();
+}
+
+static void close_pair(int pair[2])
+{
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* Wait until the kernel has n bytes for fd. */
+static void await(int fd, int n)
+{
+	int have = 0;
+
+	for (int i = 0; have < n && i < 1000; i++) {
+		syscall(SYS_ioctl, fd, FIONREAD, &have);
+		usleep(have < n ? 1000 : 0);
+	}
+}
+
+/* What a program sees of a series of calls on fd, as text. */
+static char seen[4096];
+static volatile size_t too_many = IOV_MAX + 1; /* volatile: the compiler would know better */
+static volatile int negative = -1;
+
+static void see(const char *call, long answer)
+{
+	char error[32] = "";
+	size_t n = strlen(seen);
+
+	if (answer < 0)
+		snprintf(error, sizeof(error), " errno %d", errno);
+	snprintf(seen + n, sizeof(seen) - n, "%s = %ld%s\n", call, answer, error);
+	errno = 0;
+}
+#define SEE(call) see(#call, (long)(call))
+
+static void receive_edges(int fd, int peer)
+{
+	struct iovec iov[IOV_MAX + 1] = {{0}};
+	struct msghdr msg = {.msg_iov = iov};
+	struct sockaddr_in from;
+	socklen_t n = sizeof(from);
+	char b[16];
+	int have = -1;
+
+	SEE(read(fd, b, 0));
+	SEE(readv(fd, iov, 0));
+	SEE(readv(fd, iov, 3));
+	SEE(readv(fd, iov, negative));
+	SEE(readv(fd, iov, (int)too_many));
+	msg.msg_iovlen = too_many;
+	SEE(recvmsg(fd, &msg, MSG_DONTWAIT));
+	iov[0] = (struct iovec){b, (size_t)-1};
+	msg.msg_iovlen = 1;
+	SEE(readv(fd, iov, 1));
+	SEE(recvmsg(fd, &msg, MSG_DONTWAIT));
+	SEE(recv(fd, b, 0, MSG_DONTWAIT));
+	SEE(recv(fd, b, 1, MSG_DONTWAIT));
+	SEE(ioctl(fd, FIONREAD, &have) + have);
+	send(peer, "abcdefgh", 8, 0);
+	await(fd, 8);
+	SEE(ioctl(fd, FIONREAD, &have) + have);
+	SEE(read(fd, b, 1));
+	iov[0].iov_len = 2;
+	SEE(readv(fd, iov, 2));
+	SEE(recvfrom(fd, b, 1, MSG_PEEK, (struct sockaddr *)&from, &n));
+	SEE(n);
+	SEE(recv(fd, b, 5, 0));
+	see(b, 0);
+	shutdown(peer, SHUT_WR);
+	SEE(read(fd, b, 1));
+}
+
+static void send_edges(int fd, int peer)
+{
+	struct iovec iov[IOV_MAX + 1] = {{0}};
+	struct msghdr msg = {.msg_iov = iov};
+	char b[64] = "";
+
+	SEE(write(fd, b, 0));
+	SEE(writev(fd, iov, 0));
+	SEE(writev(fd, iov, 2));
+	SEE(writev(fd, iov, negative));
+	SEE(writev(fd, iov, (int)too_many));
+	msg.msg_iovlen = too_many;
+	SEE(sendmsg(fd, &msg, 0));
+	iov[0] = (struct iovec){"abc", (size_t)-1};
+	msg.msg_iovlen = 1;
+	SEE(writev(fd, iov, 1));
+	SEE(sendmsg(fd, &msg, 0));
+	iov[0].iov_len = 3;
+	SEE(writev(fd, iov, 2));
+	SEE(sendmsg(fd, &msg, 0));
+	SEE(sendto(fd, "d", 1, 0, NULL, 0));
+	SEE(send(fd, "e", 1, MSG_NOSIGNAL));
+	SEE(dprintf(fd, "<%s-%d>", "f", 7));
+	SEE(dprintf(fd, "%s", ""));
+	SEE(shutdown(fd, 77));
+	SEE(shutdown(fd, SHUT_WR));
+	SEE(send(fd, "g", 1, MSG_NOSIGNAL));
+	SEE(recv(peer, b, sizeof(b) - 1, MSG_WAITALL));
+	see(b, 0);
+}
+
+static void many(int fd, int peer)
+{
+	char b[3][4] = {"", "", ""};
+	struct iovec in[3] = {{b[0], 2}, {b[1], 2}, {b[2], 2}}, out[2] = {{"abcd", 4}, {"e", 1}};
+	struct mmsghdr msgs[3] = {{.msg_hdr = {.msg_iov = &in[0], .msg_iovlen = 1}},
+				  {.msg_hdr = {.msg_iov = &in[1], .msg_iovlen = 1}},
+				  {.msg_hdr = {.msg_iov = &in[2], .msg_iovlen = 1}}};
+	struct mmsghdr sends[2] = {{.msg_hdr = {.msg_iov = &out[0], .msg_iovlen = 1}},
+				   {.msg_hdr = {.msg_iov = &out[1], .msg_iovlen = 1}}};
+
+	SEE(sendmmsg(fd, sends, 2, 0));
+	SEE(sendmmsg(fd, sends, 0, 0));
+	SEE(sends[0].msg_len * 10 + sends[1].msg_len);
+	SEE(recvmmsg(fd, msgs, 3, MSG_DONTWAIT, NULL));
+	send(peer, "vwxyz", 5, 0);
+	await(fd, 5);
+	SEE(recvmmsg(fd, msgs, 2, 0, NULL));
+	SEE(recvmmsg(fd, msgs, 3, MSG_WAITFORONE, NULL));
+	SEE(msgs[0].msg_len * 10 + msgs[1].msg_len);
+}
+
+static void files(int fd, int peer)
+{
+	FILE *f = tmpfile();
+	int file = fileno(f), ends[2];
+	off_t at = 3;
+	char b[32] = "";
+
+	fputs("0123456789", f);
+	fflush(f);
+	lseek(file, 1, SEEK_SET);
+	SEE(sendfile(fd, file, NULL, 2));
+	SEE(lseek(file, 0, SEEK_CUR));
+	SEE(sendfile(fd, file, &at, 4));
+	SEE(at);
+	SEE(lseek(file, 0, SEEK_CUR));
+	SEE(sendfile(fd, file, &at, 400));
+	SEE(at);
+	SEE(sendfile(fd, file, &at, 4));
+	SEE(sendfile(fd, -1, &at, 4));
+	SEE(sendfile(fd, -1, NULL, 4));
+	SEE(recv(peer, b, 9, MSG_WAITALL));
+	see(b, 0);
+	fclose(f);
+	if (pipe(ends) == 0 && table_has(fd)) {
+		check(splice(ends[0], NULL, fd, NULL, 1, 0) < 0 && errno == EINVAL,
+		      "a connection of ours cannot be spliced");
+		close_pair(ends);
+	}
+}
+
+/* Run it on a plain descriptor and on one of ours: no program may see a difference. */
+static void test_same(void (*calls)(int fd, int peer), const char *what)
+{
+	static char plain[sizeof(seen)];
+	int pair[2];
+
+	*seen = 0;
+	connect_pair(pair, false);
+	calls(pair[0], pair[1]);
+	close_pair(pair);
+	memcpy(plain, seen, sizeof(seen));
+	*seen = 0;
+	connect_pair(pair, true);
+	calls(pair[0], pair[1]);
+	check(strcmp(plain, seen) == 0, what);
+	if (strcmp(plain, seen) != 0)
+		printf("--- the kernel\n%s--- the hooks\n%s", plain, seen);
+	check(conn.ref.refs == 1, "every call gives its reference back");
+	close_pair(pair);
+	check(conn.ref.refs == 0 && conn.releases == 1 && !conn.stale, "close() releases it");
+}
+
+static void test_partial(void)
+{
+	char b[32] = "", text[] = "0123456789";
+	struct iovec iov = {text, 10};
+	struct mmsghdr msgs[2] = {{.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}},
+				  {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}}};
+	int pair[2];
+
+	connect_pair(pair, true);
+	at_most = 4;
+	check(dprintf(pair[0], "%s", text) == 10 && recv(pair[1], b, 10, MSG_WAITALL) == 10 &&
+		      strcmp(b, text) == 0,
+	      "dprintf sends all of it in several goes");
+	check(sendmmsg(pair[0], msgs, 2, 0) == 1 && msgs[0].msg_len == 4,
+	      "no message follows one that went in part");
+	at_most = SIZE_MAX;
+	close_pair(pair);
+}
+
+static void test_copies(void)
+{
+	int pair[2], a, b;
+
+	connect_pair(pair, true);
+	a = dup(pair[0]);
+	b = fcntl(pair[0], F_DUPFD_CLOEXEC, 100);
+	check(a >= 0 && b >= 100 && table_has(a) && table_has(b) && conn.ref.slots == 3 &&
+		      conn.ref.refs == 3,
+	      "dup() and F_DUPFD make another slot");
+	check(dup2(pair[0], pair[0]) == pair[0] && conn.releases == 0,
+	      "dup2() onto itself is nothing");
+	check(dup2(b, a) == a && conn.releases == 1 && conn.ref.slots == 3 && conn.ref.refs == 3,
+	      "dup2() onto a copy releases the copy first");
+	check(dup2(pair[1], a) == a && !table_has(a) && conn.releases == 2,
+	      "dup2() of a foreign descriptor onto ours releases it");
+	check(dup2(-1, b) < 0 && errno == EBADF && table_has(b) && conn.releases == 2,
+	      "dup2() of a bad descriptor leaves ours alone");
+	check(dup3(pair[0], a, O_CLOEXEC) == a && table_has(a), "dup3() makes a slot, too");
+	check(close_range(90, 110, CLOSE_RANGE_CLOEXEC) == 0 && table_has(b),
+	      "close_range() that closes nothing releases nothing");
+	check(close_range(90, 110, 0) == 0 && !table_has(b) && conn.releases == 3,
+	      "close_range() releases what it closes");
+	close(a);
+	close_pair(pair);
+	check(conn.releases == 5 && conn.ref.refs == 0 && conn.ref.slots == 0,
+	      "the last close releases the last slot");
+}
+
+static void test_stale(void)
+{
+	int pair[2], again;
+
+	connect_pair(pair, true);
+	syscall(SYS_close, pair[0]); /* as stdio does */
+	again = socket(AF_INET, SOCK_STREAM, 0);
+	while (again >= 0 && again < pair[0])
+		again = socket(AF_INET, SOCK_STREAM, 0);
+	check(again == pair[0] && !table_has(again) && conn.stale == 1,
+	      "a new socket does not inherit a connection closed behind our back");
+	close(again);
+	close(pair[1]);
+}
+
+/* Not by vfork() itself: what a child does in our memory, with the pid of another process. */
+static void test_borrowed(void)
+{
+	int pair[2], status, child;
+
+	connect_pair(pair, true);
+	child = (int)syscall(SYS_fork); /* no atfork handler runs */
+	if (child == 0) {
+		bool same = close(pair[0]) == 0 && table_has(pair[0]) && !conn.releases &&
+			    dup2(pair[1], pair[0]) == pair[0] && table_has(pair[0]) &&
+			    socket(AF_INET, SOCK_STREAM, 0) >= 0 && close_range(3, 1000, 0) == 0 &&
+			    table_has(pair[0]) && !conn.releases && conn.ref.refs == 1;
+
+		_exit(same ? 0 : 1);
+	}
+	check(waitpid(child, &status, 0) == child && status == 0,
+	      "a child in borrowed memory touches nothing of ours");
+	close_pair(pair);
+}
+
+int main(void)
+{
+	engine = &counting;
+	process_own();
+	test_same(receive_edges, "receiving is as from the kernel");
+	test_same(send_edges, "sending is as from the kernel");
+	test_same(many, "many messages at once are as from the kernel");
+	test_same(files, "sendfile() is as from the kernel");
+	test_partial();
+	test_copies();
+	test_stale();
+	test_borrowed();
+	printf("%u passed, %u failed\n", passed, failed);
+	return failed ? 1 : 0;
+}
