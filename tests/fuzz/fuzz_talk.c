@@ -29,6 +29,7 @@ struct run {
 	const struct proto *proto;
 	bool required, single, tls_up;
 	size_t memory; /* in use before the talk */
+	size_t heard;  /* bytes that the talk took of the peer */
 	struct stream to_peer, to_app, said;
 };
 
@@ -97,14 +98,33 @@ static void check(struct run *r)
 		check_refusal(r);
 }
 
+/* Single bytes, but for floods: those would take all the time. */
+static size_t step_of(const struct run *r, size_t n)
+{
+	if (!r->single)
+		return n;
+	return n > 256 ? 61 : 1;
+}
+
+/* Is whatever the peer says now out of turn? */
+static bool is_early(const struct run *r)
+{
+	return talk_phase(r->t) == TALK_HANDSHAKE ||
+	       (talk_phase(r->t) == TALK_DIALOGUE && buf_len(talk_to_peer(r->t)));
+}
+
 static void from_peer(struct run *r, struct span s)
 {
-	size_t step = r->single ? 1 : s.n;
+	size_t step = step_of(r, s.n);
 
 	while (s.n) {
+		bool early = is_early(r);
 		size_t n = talk_from_peer(r->t, span_first(s, step));
 
 		REQUIRE(n <= step);
+		REQUIRE(!early || talk_phase(r->t) == TALK_REFUSED);
+		r->heard += n;
+		REQUIRE(r->heard <= TALK_PEER_MAX);
 		if (!n)
 			return; /* not the talk's any more */
 		s = span_after(s, n);
@@ -113,7 +133,7 @@ static void from_peer(struct run *r, struct span s)
 
 static void from_app(struct run *r, struct span s)
 {
-	size_t step = r->single ? 1 : s.n;
+	size_t step = step_of(r, s.n);
 
 	while (s.n) {
 		size_t n = talk_from_app(r->t, span_first(s, step));
@@ -227,7 +247,7 @@ static void play(struct run *r, uint8_t setup, struct span in)
 	r->proto = strcmp(name, "toy") == 0 ? &toy : proto_named(name);
 	r->required = setup & 1;
 	r->tls_up = false;
-	r->to_peer.n = r->to_app.n = r->said.n = 0;
+	r->to_peer.n = r->to_app.n = r->said.n = r->heard = 0;
 	r->memory = __sanitizer_get_current_allocated_bytes();
 	r->t = talk_new(&(struct talk_setup){r->proto, r->required, "[192.0.2.1]", NULL});
 	REQUIRE(r->t);
