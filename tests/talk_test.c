@@ -2,19 +2,21 @@
  * talk_test: runs dialogues, the tests anyone can write who knows the protocol. No I/O, no clock:
  * two strings and a phase.
  *
- *   proto smtp   level encrypt      levels: may, encrypt, verify
- *   P 220 mx ESMTP                  P, A: comes in from the peer, from the app      (Px, Ax, px,
- * ax: hex bytes) p EHLO [192.0.2.1]              p, a: must come out to the peer, to the app (P-,
- * A-, p-, a-: without CRLF) T                               TLS comes up        F why: it fails X:
- * the peer closes     D: the deadline passes end open                        or refused, clear,
- * handshake, dialogue;  why "…" checks the reason repeat 300                      the next line,
- * 300 times;  # begins a comment
+ *   proto smtp   level encrypt   levels: may, encrypt, verify
+ *   P 220 mx ESMTP               comes in from the peer (A: from the app)
+ *   p EHLO [192.0.2.1]           must come out to the peer (a: to the app)
+ *   Px 32 32 30                  the same in hex; P- is a line without its CRLF; so for A, p and a
+ *   T                            TLS comes up (F why: it fails, R why: and the peer is redialled)
+ *   X                            the peer closes (D: the deadline passes)
+ *   end open                     the phase: or refused, clear, handshake, dialogue
+ *   why "not offer"              what the reason must contain
+ *   repeat 300                   the next line, 300 times
  *
  * What comes in from one side in a row is one stream; the dialogue is run with it cut at every
  * size, and must not notice. What we say leaves only where the script reaches a `p`: so a peer that
  * answers before it was asked can be written down.
  *
- * talk_test [FILE…]; without, every file in tests/dialogues. App lines hold the word SECRET where
+ * talk_test [FILE...]; without, every file in tests/dialogues. App lines hold the word SECRET where
  * it must not be heard. */
 #include "talk.h"
 #include "toy.h"
@@ -113,7 +115,7 @@ static bool add_step(struct dialogue *d, const char *s, int line)
 	const char *text = strchr(s, ' ') ? strchr(s, ' ') + 1 : "";
 	struct step *step;
 
-	if (!strchr("PApaTFXDew", op) || (form && !strchr(" x-", form)))
+	if (!strchr("PApaTFRXDew", op) || (form && !strchr(" x-", form)))
 		return fail(d, line, "not understood: %s", s);
 	step = step_for(d, op, line);
 	if (!step)
@@ -331,6 +333,10 @@ static bool do_step(struct run *r, const struct step *step, size_t cut)
 	case 'F':
 		snprintf(why, sizeof(why), "%.*s", (int)s.n, (const char *)s.at);
 		talk_refuse(r->t, CAUSE_TLS, why);
+		return true;
+	case 'R':
+		snprintf(why, sizeof(why), "%.*s", (int)s.n, (const char *)s.at);
+		talk_redialled(r->t, why);
 		return true;
 	case 'X':
 		talk_peer_gone(r->t);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * toy: a client-first protocol that exists only in tests, to prove what no shipped protocol exercises yet and to be the newcomer
- * who does everything wrong.
+ * toy: a client-first protocol that exists only in tests, to prove what no shipped protocol
+ * exercises yet and to be the newcomer who does everything wrong.
  *
  *   A PING            a PONG      answered by us, as PostgreSQL's GSSENCRequest will be
  *   A anything        p TLS?      the first real unit is held
  *   P YES             handshake; then the held unit inside TLS
  *
- * Units are lines, or {…} of any length. */
+ * Units are lines, or {...} of any length. */
 #ifndef STARTTLS_TEST_TOY_H
 #define STARTTLS_TEST_TOY_H
 
@@ -43,7 +43,8 @@ static enum move toy_app(struct talk *t, struct span unit)
 	return MOVE_HOLD;
 }
 
-/* Says, tells or holds more than any queue takes, and reads its unit afterwards: it must still be there. */
+/* Says, tells or holds more than any queue takes, and reads its unit afterwards: it must still be
+ * there. */
 static enum move toy_flood(struct talk *t, struct span unit)
 {
 	bool (*queue)(struct talk *, struct span) = unit.at[5] == 'P'   ? talk_say_bytes

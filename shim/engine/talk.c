@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * talk: the plaintext dialogue before TLS. Contract: talk.h; what a protocol may say: proto.h.
  *
- *   DIALOGUE ──MOVE_TLS──► HANDSHAKE ──talk_tls_up──► OPEN     held: to the peer inside TLS;
- * greeting: to the app │ └─────MOVE_NOTLS, policy allows plaintext──► CLEAR    the same, in the
- * clear └───────anything else────────────────────────► REFUSED  both are forgotten
+ *   DIALOGUE ──MOVE_TLS──► HANDSHAKE ──talk_tls_up──► OPEN     both queues move, inside TLS
+ *      │ └──MOVE_NOTLS, and the policy allows it────► CLEAR    the same, in plaintext
+ *      └──anything else─────────────────────────────► REFUSED  both are forgotten
+ *
+ *   held      what the app said  ─► to_peer              greeting  of the peer  ─► to_app
  *
  * Surprising: this is the only file that decides over plaintext, and it does so twice, in
- * app_may_be_heard() and in no_tls(). Protocols under `by app` are not built yet: MOVE_PASS,
- * MOVE_DONE and MOVE_OWN refuse. */
+ * app_may_be_heard() and in no_tls(). `by app` is not built yet: MOVE_PASS, MOVE_DONE and MOVE_OWN
+ * refuse. */
 #include "talk.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -102,13 +104,11 @@ static void release(struct talk *t)
 		refuse(t, CAUSE_OTHER, "out of memory");
 }
 
-/* The peer cannot or will not do TLS: the policy's one question. */
-static void no_tls(struct talk *t)
+/* There will be no TLS: the policy's one question. */
+static void no_tls(struct talk *t, enum cause cause, const char *why)
 {
-	const char *why = t->own.why ? t->own.why : "peer did not offer TLS";
-
 	if (t->tls_required) {
-		refuse(t, CAUSE_NOT_OFFERED, why);
+		refuse(t, cause, why);
 		return;
 	}
 	t->phase = TALK_CLEAR;
@@ -139,7 +139,7 @@ static void act(struct talk *t, enum move move, const char *if_bad)
 		t->phase = TALK_HANDSHAKE;
 		return;
 	case MOVE_NOTLS:
-		no_tls(t);
+		no_tls(t, CAUSE_NOT_OFFERED, t->own.why ? t->own.why : "peer did not offer TLS");
 		return;
 	case MOVE_PASS:
 	case MOVE_DONE:
@@ -307,17 +307,11 @@ void talk_redialled(struct talk *t, const char *why)
 {
 	if (is_over(t))
 		return;
-	if (t->tls_required) {
-		refuse(t, CAUSE_TLS, why);
-		return;
-	}
 	buf_free(&t->part);
 	buf_free(&t->greeting); /* the peer greets again */
 	buf_free(&t->to_peer);
 	buf_free(&t->to_app);
-	t->phase = TALK_CLEAR;
-	set_why(t, why);
-	release(t);
+	no_tls(t, CAUSE_TLS, why);
 }
 
 /* A protocol may agree to TLS and have a last word to say (MySQL): the handshake begins when that

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * fuzz_talk: a hostile peer, a careless app and an unlucky network against the talk.
  *
- *   input   [ setup ] [ event | length | bytes … ] [ event | length | bytes … ] …
- *   twice   as it is, and cut into single bytes: phase, reason and all that comes out must be the same
+ *   input   [ setup ] [ event | length | bytes ] [ event | length | bytes ] …
+ *   twice   as it is, and cut into single bytes: all that comes out must be the same
  *
- * What the app says is marked by bit 7, which neither the peer here nor the shim ever uses: so an app byte that is heard
- * too early is seen at once, and a lost or reordered one at the end. */
+ * What the app says is marked by bit 7, which neither the peer here nor the shim ever uses: so an
+ * app byte that is heard too early is seen at once, and a lost or reordered one at the end. */
 #include "talk.h"
 #include "../toy.h"
 #include <sanitizer/allocator_interface.h>
@@ -214,6 +214,8 @@ static void event(struct run *r, uint8_t what, struct span s)
 			from_peer(r, span_text(lines[s.n % (sizeof(lines) / sizeof(*lines))]));
 		break;
 	case 10:
+		talk_redialled(r->t, "handshake failed");
+		break;
 	case 11:
 		drain(&r->to_peer, talk_to_peer(r->t));
 		break;

@@ -2,16 +2,14 @@
  * smtp: upgrade before the app has seen anything (RFC 3207, RFC 5321); lmtp is the same with LHLO
  * (RFC 2033 section 4.1).
  *
- *   P 220 mx ESMTP             held for the app           A is held too, whatever it says and when
- *   p EHLO [192.0.2.1]         our own
- *   P 250-mx, 250 STARTTLS     never shown: all of it is discarded (RFC 3207 section 4.2)
+ *   P 220 mx ESMTP           held for the app; what the app says is held too, whenever it says it
+ *   p EHLO [192.0.2.1]       our own
+ *   P 250-mx, 250 STARTTLS   never shown: all of it is discarded (RFC 3207 section 4.2)
  *   p STARTTLS
- *   P 220 go                   handshake; then the greeting to the app, and its own EHLO or HELO
- * inside TLS
+ *   P 220 go                 handshake; then the greeting to the app, its EHLO or HELO inside TLS
  *
- * Surprising: a greeting that refuses service (421, 554) is not an SMTP answer but a question to
- * the policy. Where TLS is required the app is told our own 421: an attacker's 554 must not bounce
- * its mail. */
+ * Surprising: a greeting that refuses service (421, 554) is not passed on but put to the policy.
+ * Where TLS is required the app is told our own 421: an attacker's 554 must not bounce its mail. */
 #include "../proto.h"
 
 enum { WAIT_GREETING, WAIT_OFFER, WAIT_GO }; /* talk_proto.step */
@@ -38,7 +36,8 @@ static struct span without_eol(struct span s)
 	return s;
 }
 
-/* No control characters (RFC 5321 section 4.2, textstring). 8-bit text passes: old servers greet in Latin-1. */
+/* No control characters (RFC 5321 section 4.2, textstring). 8-bit text passes: old servers greet in
+ * Latin-1. */
 static bool is_text(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)

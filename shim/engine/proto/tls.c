@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * tls: TLS from the first byte (RFC 8314 section 3 and kin).
  *
- *   app                    shim                     peer
- *   connect ─────────────► ClientHello ───────────►        no dialogue: the talk starts with the
- * handshake "EHLO box" ──────────► inside TLS ────────────►        nothing is held, nothing is
- * edited
+ *   app                    shim                  peer
+ *   connect ─────────────► ClientHello ────────►       the talk starts with the handshake
+ *   "EHLO box" ──────────► inside TLS ─────────►       nothing is edited
  *
  * Only a refusal needs to know which protocol is inside: smtps refuses in the words of smtp, `tls`
  * by end of file alone. */
