@@ -22,7 +22,11 @@ struct call {
 	struct patience patience;
 };
 
-enum { AGAIN = -1, FAILED = -2, KERNEL = -3 }; /* what a step answers besides bytes; FAILED: errno is for the app */
+enum {
+	AGAIN = -1,
+	FAILED = -2,
+	KERNEL = -3
+}; /* what a step answers besides bytes; FAILED: errno is for the app */
 
 static size_t bytes_in(const struct iovec *iov, size_t n)
 {
@@ -155,7 +159,8 @@ static ssize_t receive_clear(struct call *call)
 	if (n)
 		return n;
 	call->wait = WAIT_OUT; /* what the app said early goes first */
-	return conn_advance(c, call->fd, true) == WAIT_NONE && c->phase == CONN_GONE ? KERNEL : AGAIN;
+	return conn_advance(c, call->fd, true) == WAIT_NONE && c->phase == CONN_GONE ? KERNEL
+										     : AGAIN;
 }
 
 static ssize_t receive_open(struct call *call)
@@ -167,7 +172,8 @@ static ssize_t receive_open(struct call *call)
 	if (c->talk || record_unsent(&c->rec))
 		conn_send_early(c, call->fd);
 	finish_writing(c, call->fd);
-	n = record_receive(&c->rec, call->fd, call->iov, call->n, call->done, call->flags & MSG_PEEK);
+	n = record_receive(&c->rec, call->fd, call->iov, call->n, call->done,
+			   call->flags & MSG_PEEK);
 	if (n >= 0)
 		return n;
 	call->wait = WAIT_IN;
@@ -242,7 +248,9 @@ static void call_ends(struct conn *c)
 static ssize_t receive_dropping(struct call *call)
 {
 	uint8_t bytes[4096];
-	struct iovec piece = {bytes, call->room - call->done < sizeof bytes ? call->room - call->done : sizeof bytes};
+	struct iovec piece = {bytes, call->room - call->done < sizeof bytes
+					     ? call->room - call->done
+					     : sizeof bytes};
 	struct call part = *call;
 	ssize_t n;
 
@@ -256,22 +264,26 @@ static ssize_t receive_dropping(struct call *call)
 
 ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 {
-	struct call call = {.c = c, .fd = fd, .flags = flags, .iov = msg->msg_iov, .n = msg->msg_iovlen};
+	struct call call = {
+		.c = c, .fd = fd, .flags = flags, .iov = msg->msg_iov, .n = msg->msg_iovlen};
 	int saved = errno;
 	ssize_t n;
 
 	call.room = bytes_in(call.iov, call.n);
-	if (flags & (MSG_OOB | MSG_ERRQUEUE)) { /* TLS has no urgent data; errors are not queued on TCP */
+	if (flags &
+	    (MSG_OOB | MSG_ERRQUEUE)) { /* TLS has no urgent data; errors are not queued on TCP */
 		conn_put(c);
 		errno = flags & MSG_OOB ? EINVAL : EAGAIN;
 		return -1;
 	}
 	conn_lock(c);
 	do {
-		n = flags & MSG_TRUNC && !(flags & MSG_PEEK) ? receive_dropping(&call) : receive_step(&call);
+		n = flags & MSG_TRUNC && !(flags & MSG_PEEK) ? receive_dropping(&call)
+							     : receive_step(&call);
 		if (n > 0)
 			call.done += (size_t)n;
-	} while ((n == AGAIN && call_waits(&call)) || (n > 0 && flags & MSG_WAITALL && !(flags & MSG_PEEK) && call.done < call.room));
+	} while ((n == AGAIN && call_waits(&call)) ||
+		 (n > 0 && flags & MSG_WAITALL && !(flags & MSG_PEEK) && call.done < call.room));
 	if (n == KERNEL && !call.done) {
 		conn_unlock(c);
 		conn_put(c);
@@ -354,7 +366,8 @@ static ssize_t transmit_step(struct call *call)
 		return transmit_open(call);
 	case CONN_CLEAR:
 		call->wait = WAIT_OUT;
-		if (conn_advance(c, call->fd, false) == WAIT_NONE && !buf_len(talk_to_peer(c->talk)))
+		if (conn_advance(c, call->fd, false) == WAIT_NONE &&
+		    !buf_len(talk_to_peer(c->talk)))
 			return KERNEL;
 		return AGAIN;
 	case CONN_REFUSED:
@@ -381,7 +394,12 @@ static void raise_pipe(int flags)
 
 ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flags)
 {
-	struct call call = {.c = c, .fd = fd, .flags = flags, .iov = msg->msg_iov, .n = msg->msg_iovlen, .patience.sending = true};
+	struct call call = {.c = c,
+			    .fd = fd,
+			    .flags = flags,
+			    .iov = msg->msg_iov,
+			    .n = msg->msg_iovlen,
+			    .patience.sending = true};
 	int saved = errno;
 	ssize_t n;
 
@@ -397,7 +415,8 @@ ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flag
 		if (n > 0)
 			call.done += (size_t)n;
 	} while ((n == AGAIN && call_waits(&call)) ||
-	         (n > 0 && call.done < call.room && (!record_unsent(&c->rec) || conn_may_wait(fd, flags))));
+		 (n > 0 && call.done < call.room &&
+		  (!record_unsent(&c->rec) || conn_may_wait(fd, flags))));
 	if (n == KERNEL && !call.done) {
 		conn_unlock(c);
 		conn_put(c);
@@ -420,7 +439,8 @@ static void settle_early(struct conn *c, int fd)
 
 	for (;;) {
 		wait = conn_advance(c, fd, true);
-		if (wait == WAIT_NONE && (c->phase != CONN_OPEN || !c->talk || conn_send_early(c, fd) || c->rec.send_error))
+		if (wait == WAIT_NONE && (c->phase != CONN_OPEN || !c->talk ||
+					  conn_send_early(c, fd) || c->rec.send_error))
 			return;
 		if (wait == WAIT_NONE && c->deadline_ms && now_ms() > c->deadline_ms)
 			return;
@@ -437,7 +457,8 @@ static void settle_early(struct conn *c, int fd)
 
 static bool has_held(const struct conn *c)
 {
-	return (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL) && c->talk && c->spoke;
+	return (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL) &&
+	       c->talk && c->spoke;
 }
 
 int conn_shutdown(struct conn *c, int fd, int how)
@@ -453,8 +474,8 @@ int conn_shutdown(struct conn *c, int fd, int how)
 			settle_early(c, fd);
 		finish_writing(c, fd);
 	}
-	if (c->phase == CONN_GONE || c->phase == CONN_CLEAR || c->phase == CONN_BROKEN || how == SHUT_RDWR ||
-	    (how == SHUT_RD && c->phase == CONN_OPEN))
+	if (c->phase == CONN_GONE || c->phase == CONN_CLEAR || c->phase == CONN_BROKEN ||
+	    how == SHUT_RDWR || (how == SHUT_RD && c->phase == CONN_OPEN))
 		result = sys_shutdown(fd, how);
 	call_ends(c);
 	return result;
@@ -497,7 +518,8 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 int conn_reconnect(struct conn *c, int fd, const struct sockaddr *addr, socklen_t n)
 {
 	conn_put(c);
-	return front->connect(fd, addr, n); /* the kernel knows: EALREADY, EISCONN, or 0 when it is up */
+	return front->connect(fd, addr,
+			      n); /* the kernel knows: EALREADY, EISCONN, or 0 when it is up */
 }
 
 /* The last descriptor is closed. */
@@ -510,7 +532,8 @@ static void say_goodbye(struct conn *c, int fd)
 			settle_early(c, fd);
 		if (!c->shut_done && (!c->rec.share || atomic_load(&c->rec.share->refs) == 1))
 			record_notify(&c->rec, fd);
-		record_readable(&c->rec, fd); /* tickets that nobody read would turn close() into RST */
+		record_readable(&c->rec,
+				fd); /* tickets that nobody read would turn close() into RST */
 	}
 	c->phase = CONN_CLOSED;
 	record_free(&c->rec);

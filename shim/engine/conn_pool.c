@@ -121,7 +121,8 @@ static void share_join(struct conn *c)
 		direction_offer(&share->writer);
 		direction_offer(&share->reader);
 	} else {
-		share = mmap(NULL, sizeof *share, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		share = mmap(NULL, sizeof *share, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 		if (share == MAP_FAILED)
 			return; /* then neither knows of the other: the peer's TLS rejects the second one's records */
 		atomic_store(&share->refs, 1);
@@ -132,7 +133,8 @@ static void share_join(struct conn *c)
 
 static bool in_use(const struct conn *c)
 {
-	return atomic_load(&c->ref.refs) && (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_OPEN);
+	return atomic_load(&c->ref.refs) &&
+	       (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_OPEN);
 }
 
 void conn_fork_prepare(void)

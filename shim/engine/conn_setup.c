@@ -84,7 +84,9 @@ void conn_forget(struct conn *c)
 
 static void start_handshake(struct conn *c, int fd)
 {
-	struct tls_setup setup = {.verdict = &c->verdict, .asked = c->name, .addr = (const struct sockaddr *)&c->addr};
+	struct tls_setup setup = {.verdict = &c->verdict,
+				  .asked = c->name,
+				  .addr = (const struct sockaddr *)&c->addr};
 	struct tls_wire wire = record_wire(&c->rec);
 	const char *why = "";
 
@@ -179,7 +181,8 @@ static enum wait listen_to_peer(struct conn *c, int fd)
 	used = talk_from_peer(c->talk, span_of(bytes, (size_t)n));
 	follow_talk(c, fd);
 	if (c->phase == CONN_CLEAR && buf_len(talk_to_app(c->talk)))
-		c->unread = used; /* stays in the kernel: the app must see the descriptor readable */
+		c->unread =
+			used; /* stays in the kernel: the app must see the descriptor readable */
 	else if (used)
 		sys_discard(fd, used);
 	return WAIT_NONE;
@@ -229,8 +232,8 @@ static void tls_is_up(struct conn *c, int fd)
 {
 	struct buf *greeting = talk_to_app(c->talk);
 	enum event_verdict verdict = c->verdict.needs & NEED_CHAIN ? EVENT_VERIFIED
-	                             : c->verdict.needs & NEED_PIN ? EVENT_PINNED
-	                                                           : EVENT_ENCRYPTED;
+				     : c->verdict.needs & NEED_PIN ? EVENT_PINNED
+								   : EVENT_ENCRYPTED;
 
 	talk_tls_up(c->talk);
 	if (talk_phase(c->talk) != TALK_OPEN || !record_prepend(&c->rec, buf_span(greeting))) {
@@ -239,7 +242,8 @@ static void tls_is_up(struct conn *c, int fd)
 	}
 	buf_free(greeting);
 	c->phase = CONN_OPEN;
-	c->unpushed = 1; /* our Finished is not acknowledged yet: Nagle would hold the app's first bytes back for it */
+	c->unpushed =
+		1; /* our Finished is not acknowledged yet: Nagle would hold the app's first bytes back for it */
 	conn_log(c, verdict, NULL);
 	conn_send_early(c, fd);
 	record_settle(&c->rec, fd);
@@ -293,7 +297,8 @@ int conn_redial(struct conn *c, int fd)
 		conn_unlock(c);
 		return 0;
 	}
-	snprintf(why, sizeof why, "%s", c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls) : "TLS handshake failed");
+	snprintf(why, sizeof why, "%s",
+		 c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls) : "TLS handshake failed");
 	record_free(&c->rec);
 	record_init(&c->rec, false);
 	sys_connect(fd, &nobody, sizeof nobody);
@@ -317,7 +322,8 @@ static enum wait clear_step(struct conn *c, int fd)
 {
 	enum wait wait = say(c, fd);
 
-	if (wait == WAIT_NONE && c->phase == CONN_CLEAR && !buf_len(talk_to_app(c->talk)) && !c->unread)
+	if (wait == WAIT_NONE && c->phase == CONN_CLEAR && !buf_len(talk_to_app(c->talk)) &&
+	    !c->unread)
 		conn_forget(c);
 	return c->phase == CONN_CLEAR ? WAIT_NONE : wait;
 }
@@ -358,7 +364,8 @@ enum wait conn_advance(struct conn *c, int fd, bool read_ok)
 	}
 	if ((c->phase == CONN_TALK || c->phase == CONN_SHAKE) && deadline_over(c)) {
 		conn_refuse(c, fd, c->phase == CONN_SHAKE ? CAUSE_TLS : CAUSE_OTHER,
-		            "the server did not bring TLS up before the deadline (the rule's `timeout`)");
+			    "the server did not bring TLS up before the deadline (the rule's "
+			    "`timeout`)");
 		return WAIT_NONE;
 	}
 	return wait;
@@ -373,7 +380,8 @@ size_t conn_hold(struct conn *c, const struct iovec *iov, size_t n, size_t skip)
 			skip -= iov->iov_len;
 			continue;
 		}
-		took = talk_from_app(c->talk, span_of((uint8_t *)iov->iov_base + skip, iov->iov_len - skip));
+		took = talk_from_app(c->talk,
+				     span_of((uint8_t *)iov->iov_base + skip, iov->iov_len - skip));
 		held += took;
 		if (took < iov->iov_len - skip)
 			break;

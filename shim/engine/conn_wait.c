@@ -31,7 +31,8 @@ static int64_t own_timeout(int fd, bool sending)
 	struct timeval t = {0, 0};
 	socklen_t n = sizeof t;
 
-	if (sys_getsockopt(fd, SOL_SOCKET, sending ? SO_SNDTIMEO : SO_RCVTIMEO, &t, &n) < 0 || (!t.tv_sec && !t.tv_usec))
+	if (sys_getsockopt(fd, SOL_SOCKET, sending ? SO_SNDTIMEO : SO_RCVTIMEO, &t, &n) < 0 ||
+	    (!t.tv_sec && !t.tv_usec))
 		return -1;
 	return now_ms() + (int64_t)t.tv_sec * 1000 + (t.tv_usec + 999) / 1000;
 }
@@ -44,7 +45,8 @@ static bool signals_restart(void)
 	int sig;
 
 	for (sig = 1; sig < NSIG; sig++)
-		if (sigaction(sig, NULL, &a) == 0 && a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN && !(a.sa_flags & SA_RESTART))
+		if (sigaction(sig, NULL, &a) == 0 && a.sa_handler != SIG_DFL &&
+		    a.sa_handler != SIG_IGN && !(a.sa_flags & SA_RESTART))
 			return false;
 	return true;
 }
@@ -122,7 +124,8 @@ int conn_wait(struct conn *c, int fd, enum wait wait, struct patience *p)
 	else if (wait == WAIT_IN && deadline < 0 && !p->sending)
 		result = wait_readable(c, fd);
 	else
-		result = wait_poll(fd, wait == WAIT_OUT ? POLLOUT : POLLIN, earlier(deadline, p->until_ms), p);
+		result = wait_poll(fd, wait == WAIT_OUT ? POLLOUT : POLLIN,
+				   earlier(deadline, p->until_ms), p);
 	pthread_cleanup_pop(0);
 	return result;
 }

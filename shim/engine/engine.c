@@ -19,7 +19,8 @@ static const struct engine engine = {
 	.finish = conn_finish,
 };
 
-__attribute__((visibility("default"))) const struct engine *starttls_engine(int abi, const struct front *callbacks)
+__attribute__((visibility("default"))) const struct engine *
+starttls_engine(int abi, const struct front *callbacks)
 {
 	if (abi != ENGINE_ABI)
 		return NULL;

@@ -51,6 +51,7 @@ struct record {
 	int fd;                   /* of the call in progress */
 	int error;                /* sticky errno for the app, or 0 */
 	int send_error;           /* sticky errno of sending, or 0 */
+	int lost;                 /* errno that came where nobody could be told, or 0 */
 	bool ended;               /* close_notify or FIN seen */
 };
 

@@ -11,7 +11,8 @@
 enum fill { FILL_SOME, FILL_AGAIN, FILL_END, FILL_ERROR };
 
 enum {
-	SURELY_DATA = 8192,          /* a longer record is no ticket and no KeyUpdate: it need not be opened to be the token */
+	SURELY_DATA =
+		8192, /* a longer record is no ticket and no KeyUpdate: it need not be opened to be the token */
 	PEEK_MAX = RECORD_PLAIN_MAX / 2, /* what MSG_PEEK can see at once */
 };
 
@@ -45,8 +46,12 @@ static size_t whole(const struct record *rec)
 /* Take the window's bytes up to `end` out of the kernel. */
 static void take_out(struct record *rec, size_t end)
 {
-	if (end > rec->k && sys_discard(rec->fd, end - rec->k) > 0)
-		rec->k = end;
+	if (end <= rec->k)
+		return;
+	/* A reset empties the kernel's buffer, and a socket's error is told once: to us, now. */
+	if (sys_discard(rec->fd, end - rec->k) < 0 && errno != EAGAIN)
+		rec->lost = errno;
+	rec->k = end;
 }
 
 static void compact(struct record *rec)
@@ -190,7 +195,10 @@ static bool advance(struct record *rec, size_t room, uint8_t *to, size_t to_room
 		case FILL_AGAIN:
 			return false;
 		case FILL_END: /* FIN without close_notify; inside a record it is certainly cut short (RFC 8446 6.1) */
-			end(rec, rec->eof_delimits || rec->r < rec->w ? ECONNRESET : 0);
+			end(rec,
+			    rec->lost || rec->send_error || rec->eof_delimits || rec->r < rec->w
+				    ? ECONNRESET
+				    : 0);
 			return true;
 		case FILL_ERROR:
 			end(rec, rec->window ? errno : ENOMEM);
@@ -250,7 +258,8 @@ static ssize_t peek(struct record *rec, const struct iovec *iov, size_t n, size_
 	return (ssize_t)copy_out(rec, iov, n, 0);
 }
 
-static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, size_t skip, size_t room)
+static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, size_t skip,
+		       size_t room)
 {
 	size_t done = skip, got;
 	struct iovec piece;
@@ -277,7 +286,8 @@ static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, si
 	return (ssize_t)(done - skip);
 }
 
-ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip, bool peeking)
+ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip,
+		       bool peeking)
 {
 	size_t room = room_of(iov, n);
 	ssize_t done;
@@ -289,6 +299,7 @@ ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size
 	}
 	if (room <= skip)
 		return 0;
+	rec->drained = false; /* more may have come since, and its edge been reported */
 	done = peeking ? peek(rec, iov, n, room) : deliver(rec, iov, n, skip, room);
 	record_settle(rec, fd);
 	if (done > 0)
@@ -342,7 +353,8 @@ enum tls_result record_handshake(struct record *rec, int fd, bool read_ok)
 			continue;
 		case FILL_AGAIN:
 			if (rec->r == rec->w)
-				window_drop(rec); /* thousands may be waiting for their ServerHello at once */
+				window_drop(
+					rec); /* thousands may be waiting for their ServerHello at once */
 			return TLS_MORE;
 		case FILL_END:
 			rec->error = ECONNRESET;

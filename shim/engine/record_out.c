@@ -127,7 +127,8 @@ static struct span source_next(const struct source *from, uint8_t *scratch)
 	size_t have = 0, part = s.n ? s.iov->iov_len - s.off : 0;
 
 	if (part >= TLS_PLAIN_MAX || s.n <= 1)
-		return span_of(s.n ? (uint8_t *)s.iov->iov_base + s.off : NULL, part < TLS_PLAIN_MAX ? part : TLS_PLAIN_MAX);
+		return span_of(s.n ? (uint8_t *)s.iov->iov_base + s.off : NULL,
+			       part < TLS_PLAIN_MAX ? part : TLS_PLAIN_MAX);
 	while (s.n && have < TLS_PLAIN_MAX) {
 		part = s.iov->iov_len - s.off;
 		if (part > TLS_PLAIN_MAX - have)

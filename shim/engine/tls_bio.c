@@ -44,7 +44,8 @@ static void make_method(void)
 {
 	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "starttls");
 
-	if (m && BIO_meth_set_read_ex(m, lend) && BIO_meth_set_write_ex(m, take) && BIO_meth_set_ctrl(m, control))
+	if (m && BIO_meth_set_read_ex(m, lend) && BIO_meth_set_write_ex(m, take) &&
+	    BIO_meth_set_ctrl(m, control))
 		method = m;
 }
 

@@ -14,7 +14,8 @@
 
 enum { SESSIONS = 64 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* contexts and sessions; held for memory work only, but for the first context */
+static pthread_mutex_t lock =
+	PTHREAD_MUTEX_INITIALIZER; /* contexts and sessions; held for memory work only, but for the first context */
 static struct tls_context *contexts;
 static OSSL_LIB_CTX *library;
 static _Atomic bool dead;
@@ -54,7 +55,8 @@ static bool library_start(const char **why)
 	OPENSSL_free(config);
 	if (library && good)
 		return true;
-	*why = library ? "OpenSSL's configuration file (openssl.cnf) has an error" : "out of memory for OpenSSL";
+	*why = library ? "OpenSSL's configuration file (openssl.cnf) has an error"
+		       : "out of memory for OpenSSL";
 	OSSL_LIB_CTX_free(library);
 	library = NULL;
 	return false;
@@ -74,8 +76,11 @@ static bool anchors_load(X509_STORE *store, const char *ca, const char **why)
 		*why = "the system's trust anchors cannot be read";
 		return false;
 	}
-	X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN); /* what the administrator names is an anchor, root or not */
-	if (X509_STORE_load_file_ex(store, ca, library, NULL) == 1 || X509_STORE_load_path(store, ca) == 1)
+	X509_STORE_set_flags(
+		store,
+		X509_V_FLAG_PARTIAL_CHAIN); /* what the administrator names is an anchor, root or not */
+	if (X509_STORE_load_file_ex(store, ca, library, NULL) == 1 ||
+	    X509_STORE_load_path(store, ca) == 1)
 		return true;
 	*why = "the rule's `ca` holds no certificate that can be read";
 	return false;
@@ -107,19 +112,22 @@ static bool anchors_set(struct tls_context *c, const char **why)
 /* TLS 1.3 suites and older ciphers have lists of their own in OpenSSL; the rule has one. */
 static bool ciphers_set(SSL_CTX *ctx, const char *list)
 {
-	char *copy = calloc(1, strlen(list) + 1), *old = calloc(1, strlen(list) + 2), *new = calloc(1, strlen(list) + 2), *word, *rest;
+	char *copy = calloc(1, strlen(list) + 1), *old = calloc(1, strlen(list) + 2),
+	     *new = calloc(1, strlen(list) + 2), *word, *rest;
 	bool good = copy && old && new;
 
 	if (good)
 		strcpy(copy, list); /* not strdup(): see engine_open.h, RTLD_DEEPBIND */
-	for (word = good ? strtok_r(copy, ": ,", &rest) : NULL; word; word = strtok_r(NULL, ": ,", &rest)) {
+	for (word = good ? strtok_r(copy, ": ,", &rest) : NULL; word;
+	     word = strtok_r(NULL, ": ,", &rest)) {
 		char *to = strncmp(word, "TLS_", 4) == 0 ? new : old;
 
 		if (*to)
 			strcat(to, ":");
 		strcat(to, word);
 	}
-	good = good && (!*old || SSL_CTX_set_cipher_list(ctx, old) == 1) && (!*new || SSL_CTX_set_ciphersuites(ctx, new) == 1);
+	good = good && (!*old || SSL_CTX_set_cipher_list(ctx, old) == 1) &&
+	       (!*new || SSL_CTX_set_ciphersuites(ctx, new) == 1);
 	free(copy);
 	free(old);
 	free(new);
@@ -139,8 +147,8 @@ static bool options_set(struct tls_context *c, const char **why)
 			return false;
 		*why = "the rule's `cert` and `key` cannot be read, or do not belong together";
 		if (o->cert && (SSL_CTX_use_certificate_chain_file(c->ctx, o->cert) != 1 ||
-		                SSL_CTX_use_PrivateKey_file(c->ctx, key, SSL_FILETYPE_PEM) != 1 ||
-		                SSL_CTX_check_private_key(c->ctx) != 1))
+				SSL_CTX_use_PrivateKey_file(c->ctx, key, SSL_FILETYPE_PEM) != 1 ||
+				SSL_CTX_check_private_key(c->ctx) != 1))
 			return false;
 	}
 	return true;
@@ -228,8 +236,9 @@ static bool same_options(const struct verdict *a, const struct verdict *b)
 	for (i = 0; i < a->n_options; i++) {
 		const struct rule_options *x = &a->options[i], *y = &b->options[i];
 
-		if (x->needs != y->needs || x->name != y->name || x->ca != y->ca || x->cert != y->cert || x->key != y->key ||
-		    x->ciphers != y->ciphers || x->pins != y->pins)
+		if (x->needs != y->needs || x->name != y->name || x->ca != y->ca ||
+		    x->cert != y->cert || x->key != y->key || x->ciphers != y->ciphers ||
+		    x->pins != y->pins)
 			return false;
 	}
 	return true;

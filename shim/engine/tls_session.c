@@ -15,13 +15,15 @@ static void address_text(struct tls *t, const struct sockaddr *addr, unsigned *p
 		const struct sockaddr_in6 *in6 = (const void *)addr;
 
 		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-			inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, t->address, sizeof t->address);
+			inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, t->address,
+				  sizeof t->address);
 		else
 			inet_ntop(AF_INET6, &in6->sin6_addr, t->address, sizeof t->address);
 		*port = ntohs(in6->sin6_port);
 		return;
 	}
-	inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)addr)->sin_addr, t->address, sizeof t->address);
+	inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)addr)->sin_addr, t->address,
+		  sizeof t->address);
 	*port = ntohs(((const struct sockaddr_in *)(const void *)addr)->sin_port);
 }
 

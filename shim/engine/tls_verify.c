@@ -31,14 +31,21 @@ static bool name_holds(struct tls *t, X509 *leaf, size_t i, int *error)
 		*error = X509_V_ERR_IP_ADDRESS_MISMATCH;
 		if (X509_check_ip_asc(leaf, name, 0) == 1)
 			return true;
-		why_say(t, "the certificate is not for the address %s, and the program asked for no name that could be "
-			"checked; put `name NAME` into the rule, or let the program connect by name", name);
+		why_say(t,
+			"the certificate is not for the address %s, and the program asked for no "
+			"name that could be "
+			"checked; put `name NAME` into the rule, or let the program connect by "
+			"name",
+			name);
 		return false;
 	}
 	*error = X509_V_ERR_HOSTNAME_MISMATCH;
 	if (X509_check_host(leaf, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1)
 		return true;
-	why_say(t, "the certificate is not for %s; connect by a name that it holds, or put `name NAME` into the rule", name);
+	why_say(t,
+		"the certificate is not for %s; connect by a name that it holds, or put `name "
+		"NAME` into the rule",
+		name);
 	return false;
 }
 
@@ -57,7 +64,8 @@ static bool pin_holds(struct tls *t, X509 *leaf, const struct rule_options *o, i
 	for (i = 0; i < o->n_pins; i++)
 		if (memcmp(o->pins[i], sum, sizeof sum) == 0)
 			return true;
-	why_say(t, "the server's public key is none of those pinned; if it was changed on purpose, add its new pin to the rule");
+	why_say(t, "the server's public key is none of those pinned; if it was changed on purpose, "
+		   "add its new pin to the rule");
 	return false;
 }
 
@@ -65,8 +73,10 @@ static bool pin_holds(struct tls *t, X509 *leaf, const struct rule_options *o, i
 static bool chains_also(X509_STORE *anchors, X509_STORE_CTX *first, X509 *leaf, int *error)
 {
 	X509_STORE_CTX *second = X509_STORE_CTX_new();
-	bool good = second && X509_STORE_CTX_init(second, anchors, leaf, X509_STORE_CTX_get0_untrusted(first)) &&
-	            X509_STORE_CTX_set_default(second, "ssl_server") && X509_verify_cert(second) == 1;
+	bool good =
+		second &&
+		X509_STORE_CTX_init(second, anchors, leaf, X509_STORE_CTX_get0_untrusted(first)) &&
+		X509_STORE_CTX_set_default(second, "ssl_server") && X509_verify_cert(second) == 1;
 
 	if (!good)
 		*error = second ? X509_STORE_CTX_get_error(second) : X509_V_ERR_OUT_OF_MEM;
