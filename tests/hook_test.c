@@ -74,7 +74,8 @@ static void release(struct conn *c, int fd)
 {
 	c->releases++;
 	c->stale += fd < 0;
-	drop(c);
+	drop(c); /* the caller's */
+	drop(c); /* the slot's */
 }
 
 static void finish(struct conn *c, int fd)

@@ -69,10 +69,16 @@ static void fork_child(void)
 	engine->fork_child();
 }
 
-/* A lookup lost the race with the last close: there is no descriptor any more. */
-static void release_last(struct conn *c)
+/* release() consumes two references, as if the caller had looked the conn up before it emptied the slot. */
+void engine_end(struct conn *c, int fd)
 {
-	engine->release(c, -1);
+	engine->release(table_more(c), fd);
+}
+
+/* A lookup lost the race with the last close: there is no descriptor any more. */
+static void end_last(struct conn *c)
+{
+	engine_end(c, -1);
 }
 
 /* The path of the object that this function is in, also when it was preloaded by a relative path and the host has changed its
@@ -168,7 +174,7 @@ static void open_engine(void)
 		return;
 	}
 	real_all();
-	table_last = release_last;
+	table_last = end_last;
 	process_own();
 }
 

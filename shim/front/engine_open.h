@@ -15,4 +15,8 @@ extern const struct engine *engine __attribute__((visibility("hidden")));
  * not async-signal-safe; keeps errno. A failure is final for this process. */
 const struct engine *engine_get(const char **why);
 
+/* The slot of c for fd has just been emptied: end our part of the connection there, consuming the slot's reference. fd -1: there is no
+ * such descriptor any more, so nothing is sent. */
+void engine_end(struct conn *c, int fd);
+
 #endif

@@ -13,7 +13,7 @@ static void end(int fd, int seen)
 	int error = errno;
 
 	if (c)
-		engine->release(c, seen);
+		engine_end(c, seen);
 	errno = error;
 }
 

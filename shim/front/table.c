@@ -56,6 +56,12 @@ struct conn *table_take(int fd)
 	return NULL;
 }
 
+struct conn *table_more(struct conn *c)
+{
+	atomic_fetch_add(&ref(c)->refs, 1);
+	return c;
+}
+
 void table_drop(struct conn *c)
 {
 	uint32_t n = atomic_load(&ref(c)->refs);

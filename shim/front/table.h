@@ -47,6 +47,9 @@ int table_next(int from);
 /* Empty every slot that points to c, with their references. Takes the writers' lock. */
 void table_forget(struct conn *c);
 
+/* One more reference to a conn of which the caller has one; returns c. */
+struct conn *table_more(struct conn *c);
+
 /* Drop one reference that nobody needs any more (the engine does this for the calls it serves). If it is the last one, which happens
  * when a lookup lost the race with the last close, it is table_last's to consume. */
 void table_drop(struct conn *c);

@@ -140,7 +140,7 @@ static struct conn *open_conn(int fd, const struct dial *d, const char **why)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	busy = true;
 	if ((e = engine_get(why)) && (c = e->open(&d->order, why)) && !table_put(fd, c)) {
-		e->release(c, -1);
+		engine_end(c, -1);
 		c = NULL;
 		*why = (unsigned)fd < TABLE_FDS ? "out of memory"
 						: "the descriptor's number is too large";
