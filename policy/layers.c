@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * layers: which files there are, whether they may be believed, and loading them.
  *
- *   /etc/starttls/policy            of root, written by nobody else, and so all it includes; else
- * it is broken $STARTTLS_POLICY, else          of the user or root, written by nobody else
- *   $XDG_CONFIG_HOME/starttls/policy, else ~/.config/starttls/policy
+ *   /etc/starttls/policy                 of root, and written by nobody else
+ *   $STARTTLS_POLICY, else               of the user or of root, and written by nobody else
+ *   $XDG_CONFIG_HOME/starttls/policy, else
+ *   ~/.config/starttls/policy            and so all that they include
  *
  * A layer that is not there is silent. One that is there and cannot be read is broken: it might
  * have asked for more. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * match: which rule speaks in each layer, and what they ask for together.
  *
- *   system   encrypt to any          ─┐
- *                                      ├─ needs = TRY|TLS | TRY|TLS|CHAIN|NAME: a layer only ever
- * adds user     verify to mx.example    ─┘
+ *   system   encrypt to any         ─┐
+ *                                    ├─ TRY|TLS | TRY|TLS|CHAIN|NAME: a layer only ever adds
+ *   user     verify to mx.example   ─┘
  *
  * This runs at every connect() of the program: no system call, no memory. */
 #include "level.h"

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * parse: from statements to rules, with every complaint at the spot.
  *
- *   layers.c  opens the files of a layer, and those they include       read_file ─► parse_text ─►
- * read_include ─┐ lex.c     cuts their text into statements of words                     ▲ │
- *   parse.c   the loop: LEVEL to HOSTS { WORD VALUE } └───────────────────────────────────┘ value.c
- * one function per word: reads its value report.c  says what is wrong, with the line and a caret;
- * the first complaint breaks the policy */
+ *   layers.c  the layers ─► read.c: read_file ─► parse.c: parse_text ─┐
+ *                                   ▲                                 │
+ *                                   └──────── read_include ◄──────────┘
+ *
+ *   lex.c     cuts a text into statements of words
+ *   parse.c   the loop: LEVEL to HOSTS { WORD VALUE }
+ *   value.c   one function per word: reads its value
+ *   report.c  says what is wrong, with the line and a caret; the first complaint breaks the policy
+ */
 #ifndef STARTTLS_PARSE_H
 #define STARTTLS_PARSE_H
 
@@ -46,7 +50,7 @@ void parse_text(struct parser *p);
 /* The i-th word that stands before a value, NULL behind the last. */
 const char *rule_word(size_t i);
 
-/* --- layers.c */
+/* --- read.c */
 
 /* The statement `include PATH`. */
 void read_include(struct parser *p, const struct word *path);
@@ -83,7 +87,7 @@ __attribute__((format(printf, 3, 4))) void complain(struct parser *p, const char
 
 /* As complain, but the policy stays sound. */
 __attribute__((format(printf, 3, 4))) void caution(struct parser *p, const char *at,
-						const char *format, ...);
+						   const char *format, ...);
 
 /* What to do about the last complaint or warning. */
 __attribute__((format(printf, 2, 3))) void hint(struct parser *p, const char *format, ...);

@@ -58,7 +58,7 @@ struct verdict {
 	int min;                       /* the larger of both layers; 0: the default (TLS 1.2) */
 	int timeout_s;                 /* the smaller of both; 0: the default */
 	bool by_app;                   /* `by app` in every layer that spoke: one alone would loosen what the other asks for */
-	size_t n_options;              /* how many of the layers below spoke; 0: the built-in rule did */
+	size_t n_options;              /* how many of the layers below spoke; 1 where the built-in rule did */
 	struct rule_options options[LAYERS]; /* each must hold */
 };
 

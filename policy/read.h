@@ -6,8 +6,7 @@
 #include "parse.h"
 
 /* Read the file text->name and parse it with p, whose text this is. Fills in text->bytes for that
- * time, and p->dev and p->ino. Complains: in the includer where there is one, because that is the
- * line to look at. Never blocks on a FIFO or device. */
+ * time, and p->dev and p->ino. Complains. Never blocks on a FIFO or device. */
 void read_file(struct parser *p, struct text *text);
 
 #endif

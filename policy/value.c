@@ -178,34 +178,48 @@ void take_programs(struct parser *p, struct rule *r, const struct word *value)
 	r->programs = read_list(p, value, sizeof *slot, read_program, &r->n_programs);
 }
 
-/* Names become numbers here, so that deciding needs no look-up. */
-static bool read_user(struct parser *p, const struct word *item, void *slot)
+/* 0, or an errno; ENOENT: there is none. */
+static int find_user(const char *name, uid_t *uid)
 {
-	uid_t *uid = slot;
 	struct passwd entry, *found = NULL;
-	char *name, *buffer = NULL;
+	char *buffer = NULL;
 	size_t size = 1024;
 	int error = ERANGE;
 
-	if (number_parse(item, (uid_t)-2, uid)) /* (uid_t)-1 is nobody's */
-		return true;
-	name = pool_copy(pool_of(p), item->at, item->n);
-	while (name && error == ERANGE && size <= 1 << 20) {
+	while (error == ERANGE && size <= 1 << 20) {
 		char *larger = realloc(buffer, size *= 2);
 
-		if (!larger)
-			break;
-		buffer = larger;
-		error = getpwnam_r(name, &entry, buffer, size, &found);
+		if (larger)
+			buffer = larger;
+		error = larger ? getpwnam_r(name, &entry, buffer, size, &found) : ENOMEM;
 	}
 	if (found)
 		*uid = entry.pw_uid;
+	else if (!error || error == ESRCH)
+		error = ENOENT;
 	free(buffer);
-	if (!found) {
+	return error;
+}
+
+/* Names become numbers here, so that deciding needs no look-up. */
+static bool read_user(struct parser *p, const struct word *item, void *slot)
+{
+	const char *name;
+	int error;
+
+	if (number_parse(item, (uid_t)-2, slot)) /* (uid_t)-1 is nobody's */
+		return true;
+	name = pool_copy(pool_of(p), item->at, item->n);
+	error = name ? find_user(name, slot) : ENOMEM;
+	if (error == ENOENT) {
 		complain(p, item->at, "there is no user '%s'", quote(item).text);
 		hint(p, "write a login name or a number");
+	} else if (error) {
+		complain(p, item->at, "cannot look up the user '%s': %s", quote(item).text,
+			 strerrordesc_np(error));
+		hint(p, "a number needs no look-up");
 	}
-	return found;
+	return !error;
 }
 
 void take_users(struct parser *p, struct rule *r, const struct word *value)

@@ -335,6 +335,7 @@ static void check_options(void)
 	const struct rule_options *s = &v.options[0], *u = &v.options[1];
 
 	check(!v.broken && v.n_options == 2, "options of both layers are there");
+	check(s->needs == VERIFY && u->needs == FINGERPRINT, "each with what it needs by itself");
 	check(v.min == 0x0304, "the larger min holds");
 	check(v.timeout_s == 30, "the smaller timeout holds");
 	check(v.by_app, "by app, when both layers say so");
