@@ -13,6 +13,7 @@
 
 #include <netdb.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -72,6 +73,7 @@
 	  (int in, off_t *in_at, int out, off_t *out_at, size_t n, unsigned flags), \
 	  (in, in_at, out, out_at, n, flags), \
 	  syscall(SYS_splice, in, in_at, out, out_at, n, flags)) \
+	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode), absent(0)) \
 	X(int, vdprintf, (int fd, const char *format, va_list args), (fd, format, args), \
 	  absent(-1)) \
 	X(int, __vdprintf_chk, (int fd, int flag, const char *format, va_list args), \
