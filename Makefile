@@ -73,7 +73,10 @@ $(BUILD)/starttls: $(call objects,$(COMMAND)) $(BUILD)/libpolicy.a
 	$(CC) $(SANFLAG) -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^
 
 # --- test programs
-test-programs: $(UNIT_BIN) $(LEGACY_BIN) $(BUILD)/tests/peer
+test-programs: $(UNIT_BIN) $(LEGACY_BIN) $(BUILD)/tests/peer $(BUILD)/tests/certs/good.pem
+
+$(BUILD)/tests/certs/good.pem: tests/certs
+	tests/certs $(@D)
 
 $(BUILD)/tests/peer: $(call objects,$(wildcard tests/peer*.c))
 	@mkdir -p $(@D)
@@ -84,9 +87,9 @@ $(BUILD)/tests/%_test: tests/%_test.c $(BUILD)/libengine.a $(BUILD)/libfront.a $
 	$(CC) $(ALLFLAGS) -Ishim -Ishim/engine -Ishim/front -Ipolicy -o $@ $< $(filter %.a,$^) -lssl -lcrypto -lpthread
 
 # Old programs: built as their packager would, fortified, and against no library of ours.
-$(BUILD)/tests/legacy/%: tests/legacy/%.c
+$(BUILD)/tests/legacy/%: tests/legacy/%.c tests/legacy/legacy.h
 	@mkdir -p $(@D)
-	gcc -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -o $@ $< -lpthread
+	gcc -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE $(if $(filter thread,$(SAN)),$(SANFLAG),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -o $@ $< -lpthread
 
 $(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h)
 	@mkdir -p $(@D)
@@ -96,6 +99,13 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(POLICY_LIB) $(ENGINE)
 	@mkdir -p $(@D)
 	clang -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	  -Ishim -Ishim/engine -Ipolicy -o $@ $< $(POLICY_LIB) $(ENGINE) -lssl -lcrypto -lpthread
+
+deps:
+	@tests/deps
+
+test: all test-programs
+	@tests/deps
+	@BUILD=$(BUILD) SAN=$(SAN) tests/run
 
 bench: all $(BENCH_BIN)
 	tests/bench/run

@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Every I/O style of old programs (legacy/): what they print natively, against a plaintext peer, they print under the shim too,
+# against a peer that insists on TLS.
+
+load helper
+
+# same_as_native [PEER OPTION …] -- PROGRAM [WORD]
+same_as_native() {
+  local options=()
+  while [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  local program=$legacy/$2
+  shift 2
+  serve_plain
+  timeout 60 "$program" localhost "$PORT" "$@" >native
+  peer_stop
+  serve "${options[@]}"
+  watch verify
+  if ! shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed; then
+    cat shimmed
+    return 1
+  fi
+  diff native shimmed
+  log_says "starttls verified to=localhost"
+  peer_saw HELO
+  peer_never_saw_in_clear HELO
+}
+
+@test "blocking read and write" { same_as_native -- lines; }
+@test "select" { same_as_native -- select; }
+@test "poll" { same_as_native -- poll; }
+@test "epoll, level-triggered" { same_as_native -- epoll level; }
+@test "epoll, edge-triggered" { same_as_native -- epoll edge; }
+@test "non-blocking connect" { same_as_native -- nonblocking; }
+@test "a reader and a writer thread" { same_as_native -- threads; }
+@test "reads and writes of one byte" { same_as_native -- one_byte; }
+@test "MSG_PEEK" { same_as_native -- flags peek; }
+@test "MSG_WAITALL" { same_as_native -- flags waitall; }
+@test "MSG_DONTWAIT" { same_as_native -- flags dontwait; }
+@test "MSG_TRUNC" { same_as_native -- flags trunc; }
+@test "writev, readv, sendmsg, recvmsg, sendto, recvfrom" { same_as_native -- vectors; }
+@test "a signal during a blocking read, with and without SA_RESTART" { same_as_native -- interrupted; }
+@test "SO_RCVTIMEO" { same_as_native -- rcvtimeo; }
+@test "dup, dup2, dup3, F_DUPFD_CLOEXEC" { same_as_native -- dup; }
+@test "FIONREAD" { same_as_native -- fionread; }
+@test "several connections, and a descriptor number used again" { same_as_native -- again; }
+@test "8 MB up and 8 MB down in big blocking calls" { same_as_native -- bulk; }
+
+@test "vfork: a child that closes everything leaves the parent's connection alone" { same_as_native -- children vfork; }
+@test "posix_spawn: file actions that close everything leave it alone too" { same_as_native -- children spawn; }
+@test "fork: the child talks, the parent only closes" { same_as_native -- children child; }
+@test "fork: the parent talks, the child only closes" { same_as_native -- children parent; }
+@test "fork: the parent writes while the child reads" { same_as_native -- children split; }
+
+@test "half close: close_notify and FIN, and the answer still arrives" {
+  same_as_native -- half_close
+  facts "^end close_notify"
+}
+
+@test "exit with an open connection: last words arrive, then close_notify" {
+  same_as_native -- exit
+  peer_saw "NOOP from atexit"
+  facts "^end close_notify"
+}
+
+@test "close sends close_notify and never RST, though tickets were not read" {
+  same_as_native --tickets 8 -- bulk
+  facts "^end close_notify"
+}
+
+@test "TLS 1.2" {
+  same_as_native --tls-max 1.2 -- epoll edge
+  facts "^tls TLSv1.2"
+}
+
+@test "TLS 1.2: the parent writes while the child reads" { same_as_native --tls-max 1.2 -- children split; }
+@test "a KeyUpdate before every third thing the peer says" { same_as_native --keyupdate-every 3 -- epoll edge; }
+@test "KeyUpdates while the parent writes and the child reads" { same_as_native --keyupdate-every 3 -- children split; }
+@test "KeyUpdates under two threads" { same_as_native --keyupdate-every 3 -- threads; }
+@test "records of 512 bytes" { same_as_native --record 512 -- poll; }
+@test "a peer that sends byte by byte, to a blocking program" { same_as_native --dribble -- lines; }
+@test "a peer that sends byte by byte, to a non-blocking program" { same_as_native --dribble -- nonblocking; }
+@test "a peer that sends byte by byte, to an edge-triggered program" { same_as_native --dribble --record 16384 -- flags dontwait; }

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+# helper: what the bats files share. Each test runs in a directory of its own, where these appear:
+#   journal/ mailbox/   what the peer saw and kept (peer.h)         log   the shim's log lines
+#   policy              the policy in force
+# shellcheck shell=bash disable=SC2034  # variables are for the bats files
+
+bats_require_minimum_version 1.5.0
+
+root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+build=${BUILD:-build}
+[[ $build = /* ]] || build=$root/$build
+certs=$build/tests/certs
+legacy=$build/tests/legacy
+
+setup() {
+  cd "$BATS_TEST_TMPDIR"
+  unset STARTTLS_POLICY LD_PRELOAD
+  export HOME=$PWD LC_ALL=C
+}
+
+# Ends what the test started. Its output is shown only when the test failed.
+teardown() {
+  peer_stop
+  for f in policy log journal/*.talk journal/*.facts; do
+    [ ! -s "$f" ] || { echo "--- $f"; cat "$f"; }
+  done
+}
+
+# --- the peer
+
+# serve [OPTION …]: start a peer with a good certificate and STARTTLS required; PORT is where. Later options win.
+serve() {
+  mkdir -p journal mailbox
+  read -r PORT PEER < <("$build/tests/peer" --journal "$PWD/journal" --mailbox "$PWD/mailbox" --cert "$certs/good.pem" --require-tls "$@")
+  [ -n "$PORT" ]
+}
+
+# serve_plain [OPTION …]: a server of the time when there was no TLS
+serve_plain() {
+  mkdir -p journal mailbox
+  read -r PORT PEER < <("$build/tests/peer" --journal "$PWD/journal" --mailbox "$PWD/mailbox" "$@")
+  [ -n "$PORT" ]
+}
+
+# End the peer; afterwards the journal is whole.
+peer_stop() {
+  [ -n "${PEER-}" ] || return 0
+  kill "$PEER" 2>/dev/null || true
+  gone "$PEER"
+  PEER=
+}
+
+# gone PID: wait until that process has ended
+gone() { tail -s 0.02 --pid="$1" -f /dev/null; }
+
+# peer_saw TEXT: inside TLS
+peer_saw() {
+  peer_stop
+  grep -aqF -- "$1" journal/*.tls || { echo "the peer did not see '$1' inside TLS"; return 1; }
+}
+
+# peer_saw_in_clear TEXT, peer_never_saw_in_clear TEXT: among all bytes on the wire
+peer_saw_in_clear() {
+  peer_stop
+  grep -aqF -- "$1" journal/*.wire || { echo "the peer did not see '$1' in the clear"; return 1; }
+}
+
+peer_never_saw_in_clear() {
+  peer_stop
+  ! grep -aqF -- "$1" journal/*.wire 2>/dev/null || { echo "the peer saw '$1' in the clear"; return 1; }
+}
+
+# Nothing of the mailer's on the wire, and no mail kept: our own EHLO and STARTTLS may have been there.
+nothing_leaked() {
+  peer_stop
+  local word
+  for word in HELO MAIL RCPT DATA AUTH Subject; do
+    ! grep -aqw -- "$word" journal/*.wire 2>/dev/null || { echo "the peer saw $word in the clear"; return 1; }
+  done
+  [ -z "$(ls mailbox)" ] || { echo "a mail was delivered"; return 1; }
+}
+
+# facts PATTERN: a line of the first connection's facts
+facts() {
+  peer_stop
+  grep -qE -- "$1" journal/1.facts || { echo "no fact matches $1"; return 1; }
+}
+
+# --- the shim
+
+# policy RULE: the policy of this test. "ca" is put behind rules that need it.
+policy() {
+  printf '%s\n' "$@" >policy
+  chmod 600 policy
+}
+
+# watch LEVEL [OPTION …]: the usual policy: that level for the peer of this test
+watch() {
+  local level=$1
+  shift
+  case $level in verify) set -- ca "$certs/ca.pem" "$@" ;; esac
+  policy "$level to any port $PORT proto ${PROTO:-smtp} $*"
+}
+
+# The runtime of the sanitizer the library is built with must come first in a foreign program.
+case ${SAN-} in
+address*) runtime=$(gcc -print-file-name=libasan.so) ;;
+thread) runtime=$(gcc -print-file-name=libtsan.so) ;;
+*) runtime= ;;
+esac
+
+# shim COMMAND …: run it with the policy of this test
+shim() {
+  LD_PRELOAD=$runtime STARTTLS_LOG=$PWD/log "$build/starttls" run --policy policy -- "$@"
+}
+
+# log_says TEXT: the last log line contains it
+log_says() {
+  tail -n 1 log | grep -qF -- "$1" || { echo "the log does not say '$1'"; return 1; }
+}
+
+# --- mails
+
+# A mail with all that is hard for a mailer: dots in front, a long line, eight bits, a line that is only a dot, no end of line white space.
+hard_mail() {
+  printf 'From: sender@example.org\nTo: joe@mail.test\nSubject: hard\nMIME-Version: 1.0\n'
+  printf 'Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n'
+  printf '.\n..\n...three\n.one\nGr\303\274\303\237e, \342\202\254 5\n\n'
+  printf 'x%.0s' {1..997}
+  printf '\nMAIL FROM:<injected@example.org>\n\nend\n'
+}
+
+# body FILE: behind the header, lines ending in LF
+body() { sed -e 's/\r$//' "$1" | sed '1,/^$/d'; }
+
+# same_body FILE FILE
+same_body() { diff <(body "$1") <(body "$2"); }
