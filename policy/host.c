@@ -109,7 +109,7 @@ static bool name_parse(struct parser *p, const struct word *word, struct host *h
 	}
 	if (!host_name_check(p, &name, &host->name_n))
 		return false;
-	host->name = pool_copy(&p->reading->policy->pool, name.at, host->name_n);
+	host->name = pool_copy(parser_pool(p), name.at, host->name_n);
 	return host->name;
 }
 

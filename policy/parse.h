@@ -7,7 +7,8 @@
  *
  *   lex.c     cuts a text into statements of words
  *   parse.c   the loop: LEVEL to HOSTS { WORD VALUE }
- *   value.c   one function per word: reads its value
+ *   value.c   one function per word that selects: reads its value
+ *   option.c  and per word that asks for something
  *   report.c  says what is wrong, with the line and a caret; the first complaint breaks the policy
  */
 #ifndef STARTTLS_PARSE_H
@@ -42,6 +43,11 @@ struct parser {
 	const struct word *values[WORDS]; /* of the rule being read, NULL when not said */
 };
 
+static inline struct pool *parser_pool(const struct parser *p)
+{
+	return &p->reading->policy->pool;
+}
+
 /* --- parse.c */
 
 /* Read the parser's text to its end. Complains; errors never stop it. */
@@ -55,7 +61,20 @@ const char *rule_word(size_t i);
 /* The statement `include PATH`. */
 void read_include(struct parser *p, const struct word *path);
 
-/* --- value.c: read the value of one word into the rule; complain when it is none */
+/* --- value.c */
+
+/* Read one item of a list into its slot. On false it has complained. */
+typedef bool item_reader(struct parser *p, const struct word *item, void *slot);
+
+/* Read all items into an array of slots. NULL, and a count of 0, when one is bad: half a list would
+ * narrow what a broken policy refuses. */
+void *read_list(struct parser *p, const struct word *list, size_t slot, item_reader *read,
+		size_t *n);
+
+/* Digits only, at most max. False otherwise; does not complain. */
+bool number_parse(const struct word *word, unsigned max, unsigned *number);
+
+/* --- value.c for selectors, option.c for options: read the value of one word into the rule; complain when it is none */
 
 void take_hosts(struct parser *p, struct rule *r, const struct word *value);
 void take_ports(struct parser *p, struct rule *r, const struct word *value);
@@ -71,9 +90,6 @@ void take_min(struct parser *p, struct rule *r, const struct word *value);
 void take_ciphers(struct parser *p, struct rule *r, const struct word *value);
 void take_timeout(struct parser *p, struct rule *r, const struct word *value);
 void take_by(struct parser *p, struct rule *r, const struct word *value);
-
-/* Digits only, at most max. False otherwise; does not complain. */
-bool number_parse(const struct word *word, unsigned max, unsigned *number);
 
 /* Can the files that the rule names be read? Complains. */
 void check_files(struct parser *p, const struct rule *r);

@@ -156,7 +156,7 @@ void read_file(struct parser *p, struct text *text)
  * pattern. NULL: memory is out. */
 static const char *absolute_pattern(struct parser *p, const struct word *path)
 {
-	struct pool *pool = &p->reading->policy->pool;
+	struct pool *pool = parser_pool(p);
 	const char *name = p->text->name, *slash = strrchr(name, '/');
 	size_t directory = slash && path->at[0] != '/' ? (size_t)(slash - name) + 1 : 0, n = 0;
 	char *pattern = pool_get(pool, 2 * directory + path->n + 1);
@@ -187,7 +187,7 @@ static int on_glob_error(const char *path, int error)
 
 static void read_included(struct parser *p, const char *name, const char *at)
 {
-	struct text text = {.name = pool_copy(&p->reading->policy->pool, name, strlen(name))};
+	struct text text = {.name = pool_copy(parser_pool(p), name, strlen(name))};
 	struct parser child = {.reading = p->reading,
 			       .text = &text,
 			       .includer = p,

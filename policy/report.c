@@ -108,14 +108,13 @@ static void print(struct parser *p, const char *kind, const char *where, const s
 
 static void report(struct parser *p, const char *kind, const char *at, const char *sentence)
 {
-	struct pool *pool = &p->reading->policy->pool;
+	struct pool *pool = parser_pool(p);
 	const struct text *text = p->text;
 	const char *where = text->name, *line = where;
 	struct place place;
 
 	/* A file with an error in each line must not be searched for each of them. */
-	if (p->reading->policy->broken &&
-	    (!p->reading->errors || p->reading->printed > MESSAGES))
+	if (p->reading->policy->broken && (!p->reading->errors || p->reading->printed > MESSAGES))
 		return;
 	if (!at && p->includer) {
 		at = p->include_at;
