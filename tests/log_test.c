@@ -59,7 +59,9 @@ static void test_hostile(void)
 	char big[3 * LOG_LINE], line[LOG_LINE];
 	size_t n;
 
-	check(&e, "starttls plaintext to=a?b??c?? why=\"x??'y' ?=\"",
+	check(&e,
+	      "starttls plaintext to=a?b??c?? why=\"x?"
+	      "?'y' ?=\"",
 	      "what could end a value or a line is replaced");
 	memset(big, 'x', sizeof(big));
 	big[sizeof(big) - 1] = 0;
