@@ -57,6 +57,10 @@ struct conn *conn_open(const struct order *order, const char **why)
 	};
 	struct conn *c;
 
+	if (order->verdict->by_app) {
+		*why = "`by app` is not built in yet";
+		return NULL;
+	}
 	if (!proto) {
 		*why = "this protocol is not built in yet";
 		return NULL;
@@ -82,20 +86,34 @@ struct conn *conn_open(const struct order *order, const char **why)
 	return NULL;
 }
 
-/* Writes before a read may be held back by Nagle's algorithm until the peer acknowledges, which it may delay by 40 ms. An app that turns
- * to read has said all it has to say: push. */
-static void push_tail(struct conn *c, int fd)
+/* Small writes may be held back by Nagle's algorithm until the peer acknowledges what went before, which it may delay by 40 ms.
+ * Asking for TCP_NODELAY sends what waits (tcp(7)); the app's own setting stays. */
+static void push_tail(int fd)
 {
 	int on = 1, was = 1;
 	socklen_t n = sizeof was;
 
-	if (c->unpushed < 2)
-		return;
-	c->unpushed = 0;
 	if (sys_getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, &n) < 0 || was)
 		return;
 	sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, sizeof was);
+}
+
+/* An app that turns to read has said all it has to say. After one write nothing can be held back: what came before is acknowledged. */
+static void push_before_read(struct conn *c, int fd)
+{
+	if (c->unpushed > 1)
+		push_tail(fd);
+	c->unpushed = 0;
+}
+
+/* But for the very first one: our Finished is not acknowledged yet. */
+static void push_first_write(struct conn *c, int fd)
+{
+	if (!c->finished_unacked)
+		return;
+	c->finished_unacked = false;
+	push_tail(fd);
 }
 
 /* The app's shutdown(SHUT_WR) is carried out once everything it said before is sent. */
@@ -130,6 +148,11 @@ static ssize_t take_words(struct call *call, struct buf *words)
 	if (!(call->flags & MSG_PEEK))
 		buf_drop(words, given);
 	return (ssize_t)given;
+}
+
+static bool is_settled(const struct conn *c)
+{
+	return c->phase != CONN_TALK && c->phase != CONN_SHAKE && c->phase != CONN_REDIAL;
 }
 
 static ssize_t receive_refused(struct call *call)
@@ -168,7 +191,7 @@ static ssize_t receive_open(struct call *call)
 	struct conn *c = call->c;
 	ssize_t n;
 
-	push_tail(c, call->fd);
+	push_before_read(c, call->fd);
 	if (c->talk || record_unsent(&c->rec))
 		conn_send_early(c, call->fd);
 	finish_writing(c, call->fd);
@@ -192,6 +215,8 @@ static ssize_t receive_step(struct call *call)
 {
 	struct conn *c = call->c;
 
+	if (c->shut_read && !is_settled(c))
+		return 0;
 	call->wait = conn_advance(c, call->fd, true);
 	if (call->wait != WAIT_NONE)
 		return AGAIN;
@@ -220,11 +245,12 @@ static ssize_t receive_step(struct call *call)
 /* Give up the lock and wait, as the kernel would. False: the call ends, with errno. */
 static bool call_waits(struct call *call)
 {
+	int64_t deadline = is_settled(call->c) ? -1 : call->c->deadline_ms;
 	bool worth = false;
 
 	conn_unlock(call->c);
 	if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
-		worth = conn_wait(call->c, call->fd, call->wait, &call->patience) == 0;
+		worth = conn_wait(call->c, call->fd, call->wait, deadline, &call->patience) == 0;
 	else
 		errno = EAGAIN;
 	conn_lock(call->c);
@@ -323,13 +349,16 @@ static ssize_t transmit_open(struct call *call)
 		n = record_transmit(&c->rec, call->fd, call->iov, call->n, call->done);
 	if (n >= 0) {
 		c->unpushed++;
-		if (c->unpushed == 2 && n)
-			push_tail(c, call->fd);
+		push_first_write(c, call->fd);
 		return n;
 	}
-	if (c->rec.send_error)
+	if (errno == EAGAIN && !c->rec.send_error)
+		return AGAIN;
+	if (c->rec.send_error) {
 		errno = c->rec.send_error;
-	return errno == EAGAIN ? AGAIN : FAILED;
+		c->rec.send_error = EPIPE; /* as the kernel: the reason once, from then on EPIPE */
+	}
+	return FAILED;
 }
 
 /* Before TLS is up the app's bytes are held. When the hold is full, a call that can wait does; one that cannot at least takes the peer's
@@ -455,6 +484,12 @@ static void settle_early(struct conn *c, int fd)
 	}
 }
 
+/* Another process may go on with it. */
+static bool is_shared(const struct conn *c)
+{
+	return c->rec.share && atomic_load(&c->rec.share->refs) > 1;
+}
+
 static bool has_held(const struct conn *c)
 {
 	return (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL) &&
@@ -527,13 +562,12 @@ static void say_goodbye(struct conn *c, int fd)
 {
 	if (has_held(c))
 		settle_early(c, fd);
-	if (c->phase == CONN_OPEN) {
+	if (c->phase == CONN_OPEN && !is_shared(c)) {
 		if (c->talk)
 			settle_early(c, fd);
-		if (!c->shut_done && (!c->rec.share || atomic_load(&c->rec.share->refs) == 1))
+		if (!c->shut_done)
 			record_notify(&c->rec, fd);
-		record_readable(&c->rec,
-				fd); /* tickets that nobody read would turn close() into RST */
+		record_readable(&c->rec, fd); /* tickets that nobody read would turn close() into RST */
 	}
 	c->phase = CONN_CLOSED;
 	record_free(&c->rec);
@@ -557,8 +591,7 @@ void conn_finish(struct conn *c, int fd)
 	int saved = errno;
 
 	conn_lock(c);
-	if (c->phase == CONN_OPEN && (!c->talk || conn_send_early(c, fd)) && !c->shut_done &&
-	    (!c->rec.share || atomic_load(&c->rec.share->refs) == 1))
+	if (c->phase == CONN_OPEN && (!c->talk || conn_send_early(c, fd)) && !c->shut_done && !is_shared(c))
 		record_notify(&c->rec, fd);
 	conn_unlock(c);
 	conn_put(c);

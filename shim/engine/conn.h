@@ -44,6 +44,7 @@ struct conn {
 	bool shut_done;
 	bool shut_read;
 	unsigned unpushed;        /* writes since the last read: Nagle may be holding the tail back */
+	bool finished_unacked;    /* the app has not written since our Finished went out */
 	struct verdict verdict;
 	char self[64];            /* our end as an address literal (RFC 5321 4.1.3) */
 	char *name;               /* what the app asked for, or NULL */
@@ -83,8 +84,8 @@ struct patience {
 	bool known;
 	int64_t until_ms;  /* when the socket's own time-out strikes; -1: never */
 };
-/* Lock not held. Wait until it is worth trying again: 0; or -1 with the errno the app shall see (EAGAIN: its time is up, EINTR). */
-int conn_wait(struct conn *c, int fd, enum wait wait, struct patience *p);
+/* Lock not held. Wait until it is worth trying again, not beyond the deadline (ms of CLOCK_MONOTONIC, -1: none): 0; or -1 with the errno the app shall see (EAGAIN: its time is up, EINTR). */
+int conn_wait(struct conn *c, int fd, enum wait wait, int64_t deadline, struct patience *p);
 /* May this call wait at all? */
 bool conn_may_wait(int fd, int flags);
 int64_t now_ms(void);

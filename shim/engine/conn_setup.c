@@ -190,19 +190,21 @@ static enum wait listen_to_peer(struct conn *c, int fd)
 
 static enum wait talk_step(struct conn *c, int fd, bool read_ok)
 {
-	enum wait wait = say(c, fd);
+	bool speaking = buf_len(talk_to_peer(c->talk)) > 0;
+	enum wait wait;
 
-	if (wait != WAIT_NONE || c->phase != CONN_TALK)
-		return wait;
-	if (talk_phase(c->talk) == TALK_DIALOGUE)
-		return read_ok ? listen_to_peer(c, fd) : WAIT_IN;
-	/* TALK_HANDSHAKE: what is there before our ClientHello was injected, and the talk says so. */
-	wait = listen_to_peer(c, fd);
-	if (wait == WAIT_IN) {
-		start_handshake(c, fd);
-		wait = WAIT_NONE;
+	/* What is there before our command, or before our ClientHello, was said out of turn: the talk sees it and refuses. */
+	if (speaking || talk_phase(c->talk) == TALK_HANDSHAKE || read_ok) {
+		wait = listen_to_peer(c, fd);
+		if (wait == WAIT_NONE || c->phase != CONN_TALK)
+			return wait;
 	}
-	return wait;
+	if (speaking)
+		return say(c, fd);
+	if (talk_phase(c->talk) == TALK_DIALOGUE)
+		return WAIT_IN;
+	start_handshake(c, fd);
+	return WAIT_NONE;
 }
 
 bool conn_send_early(struct conn *c, int fd)

@@ -109,9 +109,8 @@ static void cancelled(void *c)
 	conn_put(c);
 }
 
-int conn_wait(struct conn *c, int fd, enum wait wait, struct patience *p)
+int conn_wait(struct conn *c, int fd, enum wait wait, int64_t deadline, struct patience *p)
 {
-	int64_t deadline = c->phase == CONN_TALK || c->phase == CONN_SHAKE ? c->deadline_ms : -1;
 	int result;
 
 	if (!p->known) {

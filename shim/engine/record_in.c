@@ -130,6 +130,8 @@ static void end(struct record *rec, int error)
 	rec->ended = true;
 	if (error && !rec->error)
 		rec->error = error;
+	if (error && !rec->send_error)
+		rec->send_error = error;
 	take_out(rec, rec->w);
 	sys_shutdown(rec->fd, error ? SHUT_RDWR : SHUT_RD);
 }
