@@ -205,10 +205,10 @@ static int call(int argc, char **argv)
 	if (argc == 4)
 		hold_connection(argv[2], argv[3]);
 	make(); /* the first one binds symbols */
-	before = clock_ns(CLOCK_MONOTONIC);
+	before = clock_ns(CLOCK_PROCESS_CPUTIME_ID); /* none of these calls waits */
 	for (uint64_t i = 0; i < n; i++)
 		make();
-	printf("ns=%.2f\n", (double)(clock_ns(CLOCK_MONOTONIC) - before) / (double)n);
+	printf("ns=%.2f\n", (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before) / (double)n);
 	fflush(stdout);
 	return 0;
 }
