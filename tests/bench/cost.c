@@ -204,7 +204,7 @@ static int call(int argc, char **argv)
 		listen_somewhere();
 	if (argc == 4)
 		hold_connection(argv[2], argv[3]);
-	make(); /* the first one binds symbols */
+	make();                                      /* the first one binds symbols */
 	before = clock_ns(CLOCK_PROCESS_CPUTIME_ID); /* none of these calls waits */
 	for (uint64_t i = 0; i < n; i++)
 		make();
