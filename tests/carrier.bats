@@ -62,7 +62,7 @@ same_as_native() {
 
 @test "exit with an open connection: last words arrive, then close_notify" {
   same_as_native -- exit
-  peer_saw "NOOP from atexit"
+  peer_saw "SILENCE from atexit"
   facts "^end close_notify"
 }
 

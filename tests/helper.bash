@@ -45,13 +45,10 @@ serve_plain() {
 # End the peer; afterwards the journal is whole.
 peer_stop() {
   [ -n "${PEER-}" ] || return 0
-  kill "$PEER" 2>/dev/null || true
-  gone "$PEER"
+  kill "$PEER"
   PEER=
+  flock journal/lock true
 }
-
-# gone PID: wait until that process has ended
-gone() { tail -s 0.02 --pid="$1" -f /dev/null; }
 
 # peer_saw TEXT: inside TLS
 peer_saw() {

@@ -4,7 +4,8 @@
 //   $ peer --cert good.pem --journal DIR --mailbox DIR --require-tls
 //   40123 4711                       <- port and pid; the peer listens from then on, in the background
 //
-// SIGTERM: no new connections; the live ones end first, so that the journal is whole when the process is gone.
+// SIGTERM: no new connections; the live ones end first. While DIR/lock is locked, the journal is being written: `flock DIR/lock true`
+// waits for the end.
 #include "peer.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -184,8 +186,20 @@ static int listen_on(const char *address, long port, long *bound)
 	return fd;
 }
 
+/* Inherited by the child that serves; gone with it. */
+static int journal_lock(void)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/lock", behave.journal);
+	int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		die(path);
+	return fd;
+}
+
 /* The parent says where we are and goes; the child keeps no descriptor of whoever started us, so that nobody waits for our end. */
-static void go_background(int listener, long port)
+static void go_background(int listener, int lock, long port)
 {
 	pid_t pid = behave.foreground ? getpid() : fork();
 
@@ -200,7 +214,7 @@ static void go_background(int listener, long port)
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
 	for (int fd = 3; fd < 256; fd++)
-		if (fd != listener)
+		if (fd != listener && fd != lock)
 			close(fd);
 	setsid();
 }
@@ -266,7 +280,7 @@ int main(int argc, char **argv)
 	else
 		behave.no_offer = true;
 	int listener = listen_on(behave.bind, behave.port, &behave.port);
-	go_background(listener, behave.port);
+	go_background(listener, behave.journal ? journal_lock() : -1, behave.port);
 
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);

@@ -6,7 +6,7 @@ static int fd;
 
 static void last_words(void)
 {
-	say(fd, "NOOP from atexit\r\n");
+	say(fd, "SILENCE from atexit\r\n");
 }
 
 int main(int argc, char **argv)
