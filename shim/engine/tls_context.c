@@ -43,7 +43,6 @@ static bool library_start(const char **why)
 
 	if (library)
 		return true;
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 	if (!OPENSSL_init_ssl(0, NULL) || !OPENSSL_atexit(mark_dead)) {
 		*why = "OpenSSL does not start";
 		return false;
@@ -251,6 +250,8 @@ struct tls_context *context_for(const struct verdict *v, const char **why)
 
 	pthread_mutex_lock(&lock);
 	*why = "the program has shut OpenSSL down";
+	/* Before anything else of OpenSSL: even ERR_set_mark() would have it tidy up at exit. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 	ERR_set_mark();
 	if (!context_dead() && library_start(why)) {
 		for (c = contexts; c && !same_options(&c->verdict, v); c = c->next)
