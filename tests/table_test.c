@@ -50,6 +50,25 @@ static void test_one(void)
 	check(!table_remove(5) && !table_get(5) && !table_has(5), "a removed slot is empty");
 }
 
+static void test_leaving(void)
+{
+	struct conn c = {.ref.refs = 1}, next = {.ref.refs = 1};
+
+	table_put(6, &c);
+	check(table_leave(6) == &c && c.ref.slots == 0 && c.ref.refs == 2, "leaving gives a reference to the caller");
+	check(!table_leave(6) && !table_remove(6), "only one caller gets to leave");
+	check(table_get(6) == &c && c.ref.refs == 3, "until the descriptor is closed, calls still find the connection");
+	check(!table_put(6, &next), "and the slot is taken");
+	table_going(6);
+	table_vacate(6);
+	check(!table_has(6) && c.ref.refs == 2, "vacating drops the slot's reference");
+	check(table_put(6, &next), "and makes room for the next");
+	table_going(6);
+	table_vacate(6);
+	check(table_get(6) == &next, "which a late vacate leaves alone");
+	table_remove(6);
+}
+
 static void test_edges(void)
 {
 	struct conn c = {.ref.refs = 3};
@@ -201,6 +220,7 @@ static void test_two_closers(void)
 int main(void)
 {
 	test_one();
+	test_leaving();
 	test_edges();
 	test_last();
 	test_race();

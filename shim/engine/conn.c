@@ -203,11 +203,17 @@ static ssize_t receive_open(struct call *call)
 	return errno == EAGAIN ? AGAIN : FAILED;
 }
 
-static ssize_t tell_break(struct conn *c)
+/* The kernel's reason once, then what the kernel says of a dead connection: `after`. Nothing is handed on to the descriptor: an error may be a soft one
+ * (IP_RECVERR) that leaves the connection up, and what went out on it would be plaintext. */
+static ssize_t tell_break(struct conn *c, int fd, int after)
 {
-	errno = c->rec.error;
-	conn_forget(c);
-	return FAILED;
+	int error = c->rec.error ? c->rec.error : after;
+
+	if (c->rec.error)
+		sys_shutdown(fd, SHUT_RDWR);
+	c->rec.error = 0;
+	errno = error;
+	return error ? FAILED : 0;
 }
 
 /* One attempt, with the lock held. */
@@ -228,7 +234,7 @@ static ssize_t receive_step(struct call *call)
 	case CONN_REFUSED:
 		return receive_refused(call);
 	case CONN_BROKEN:
-		return tell_break(c);
+		return tell_break(c, call->fd, 0);
 	case CONN_GONE:
 		return KERNEL;
 	case CONN_CLOSED:
@@ -288,8 +294,26 @@ static ssize_t receive_dropping(struct call *call)
 	return n;
 }
 
+/* Most reads of a program that reads little at a time: plaintext is waiting, and more of it than is asked for, so that the read token does not change.
+ * Returns 0 when it is not that simple. */
+static size_t receive_waiting(struct conn *c, struct msghdr *msg)
+{
+	size_t n = msg->msg_iov->iov_len;
+
+	if (c->phase != CONN_OPEN || c->talk || c->unpushed > 1 || n >= buf_len(&c->rec.plain) || !record_may_read(&c->rec))
+		return 0;
+	memcpy(msg->msg_iov->iov_base, buf_span(&c->rec.plain).at, n);
+	buf_drop(&c->rec.plain, n);
+	c->unpushed = 0;
+	msg->msg_namelen = 0;
+	msg->msg_controllen = 0;
+	msg->msg_flags = 0;
+	return n;
+}
+
 ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 {
+	size_t waiting;
 	struct call call = {
 		.c = c, .fd = fd, .flags = flags, .iov = msg->msg_iov, .n = msg->msg_iovlen};
 	int saved = errno;
@@ -303,6 +327,12 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 		return -1;
 	}
 	conn_lock(c);
+	waiting = msg->msg_iovlen == 1 && !(flags & (MSG_PEEK | MSG_TRUNC)) ? receive_waiting(c, msg) : 0;
+	if (waiting) {
+		conn_unlock(c);
+		conn_put(c);
+		return (ssize_t)waiting;
+	}
 	do {
 		n = flags & MSG_TRUNC && !(flags & MSG_PEEK) ? receive_dropping(&call)
 							     : receive_step(&call);
@@ -402,7 +432,7 @@ static ssize_t transmit_step(struct call *call)
 	case CONN_REFUSED:
 		return transmit_refused(call);
 	case CONN_BROKEN:
-		return tell_break(c);
+		return tell_break(c, call->fd, EPIPE);
 	case CONN_GONE:
 		return KERNEL;
 	case CONN_CLOSED:

@@ -6,11 +6,11 @@
  *     │       └────► REDIAL ─┐       `may`: the handshake failed
  *     ├──────────────────────┴► CLEAR ─► GONE    plaintext by leave of the policy; forgotten once nothing of ours is left
  *     ├─► REFUSED                    the app is told why, then end of file
- *     └─► BROKEN ─► GONE             it broke before the peer said a word: the app gets the kernel's own errno
+ *     └─► BROKEN                     it broke before the peer said a word: the app gets the kernel's own errno
  *
  * Locks. `lock` guards everything in a conn and is never held while blocking: a call that must wait lets go of it, waits on the app's descriptor, and
  * looks again. Readers and writers need no locks of their own: like the kernel's socket lock, ours is given up only while
- * waiting. fork() is kept out by a read-write lock around it. Order: fork lock → conn.lock → tls and record pools.
+ * waiting. fork() takes every lock there is. Order: pool of conns → conn.lock → tls and record pools.
  *
  * Whoever holds a reference may look at a conn; the table's slots and every call in progress hold one each. */
 #ifndef STARTTLS_CONN_H
@@ -57,7 +57,7 @@ extern const struct front *front;
 /* conn_pool.c */
 struct conn *conn_take(void);             /* zeroed, one reference; NULL: out of memory */
 void conn_put(struct conn *c);            /* give one reference back; the last one gives the conn back */
-void conn_lock(struct conn *c);           /* never fails; keeps fork() out */
+void conn_lock(struct conn *c);           
 void conn_unlock(struct conn *c);
 void conn_fork_prepare(void);
 void conn_fork_parent(void);

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static pthread_rwlock_t forking = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct conn *all, *idle;
 
@@ -43,10 +42,8 @@ static struct conn *make(void)
 
 struct conn *conn_take(void)
 {
-	struct conn *c;
+	struct conn *c = idle_take();
 
-	pthread_rwlock_rdlock(&forking);
-	c = idle_take();
 	if (!c)
 		c = make();
 	if (c) {
@@ -54,7 +51,6 @@ struct conn *conn_take(void)
 		atomic_store(&c->ref.slots, 0);
 		atomic_store(&c->ref.refs, 1);
 	}
-	pthread_rwlock_unlock(&forking);
 	return c;
 }
 
@@ -85,25 +81,23 @@ void conn_put(struct conn *c)
 {
 	if (atomic_fetch_sub(&c->ref.refs, 1) != 1)
 		return;
-	pthread_rwlock_rdlock(&forking);
+	conn_lock(c); /* nobody else can have it: for fork() only */
 	wipe(c);
+	conn_unlock(c);
 	pthread_mutex_lock(&pool_lock);
 	c->next_free = idle;
 	idle = c;
 	pthread_mutex_unlock(&pool_lock);
-	pthread_rwlock_unlock(&forking);
 }
 
 void conn_lock(struct conn *c)
 {
-	pthread_rwlock_rdlock(&forking);
 	pthread_mutex_lock(&c->lock);
 }
 
 void conn_unlock(struct conn *c)
 {
 	pthread_mutex_unlock(&c->lock);
-	pthread_rwlock_unlock(&forking);
 }
 
 static void direction_offer(_Atomic pid_t *owner)
@@ -137,31 +131,33 @@ static bool in_use(const struct conn *c)
 	       (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_OPEN);
 }
 
+/* Nobody is inside a connection, OpenSSL or a pool while the process is copied. */
 void conn_fork_prepare(void)
 {
 	struct conn *c;
 
-	pthread_rwlock_wrlock(&forking);
-	tls_fork_prepare();
-	window_fork_prepare();
 	pthread_mutex_lock(&pool_lock);
-	for (c = all; c; c = c->next)
+	for (c = all; c; c = c->next) {
+		conn_lock(c);
 		if (in_use(c))
 			share_join(c);
+	}
+	tls_fork_prepare();
+	window_fork_prepare();
 }
 
 void conn_fork_parent(void)
 {
-	pthread_mutex_unlock(&pool_lock);
+	struct conn *c;
+
 	window_fork_done();
 	tls_fork_done();
-	pthread_rwlock_unlock(&forking);
+	for (c = all; c; c = c->next)
+		conn_unlock(c);
+	pthread_mutex_unlock(&pool_lock);
 }
 
 void conn_fork_child(void)
 {
-	pthread_mutex_unlock(&pool_lock);
-	window_fork_done();
-	tls_fork_done();
-	pthread_rwlock_init(&forking, NULL);
+	conn_fork_parent();
 }

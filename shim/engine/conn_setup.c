@@ -244,8 +244,7 @@ static void tls_is_up(struct conn *c, int fd)
 	}
 	buf_free(greeting);
 	c->phase = CONN_OPEN;
-	c->unpushed =
-		1; /* our Finished is not acknowledged yet: Nagle would hold the app's first bytes back for it */
+	c->finished_unacked = true;
 	conn_log(c, verdict, NULL);
 	conn_send_early(c, fd);
 	record_settle(&c->rec, fd);

@@ -48,6 +48,7 @@ struct record {
 	bool more;                /* the record being sealed is not the last of its batch */
 	bool owed;                /* the first byte of the next write is already sealed */
 	bool eof_delimits;        /* end of stream without close_notify is an error (the protocol has no other end mark) */
+	int roomy;                /* one-byte writes the kernel has room for */
 	int fd;                   /* of the call in progress */
 	int error;                /* sticky errno for the app, or 0 */
 	int send_error;           /* sticky errno of sending, or 0 */

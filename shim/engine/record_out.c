@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+enum { SINGLES = 8 }; /* one-byte writes for one look at the kernel's room: 8 small packets fit a third of any send buffer but a tiny one */
+
 static bool take_direction(_Atomic pid_t *owner)
 {
 	pid_t me = getpid(), nobody = 0;
@@ -177,10 +179,17 @@ static size_t seal_batch(struct record *rec, struct source *from, size_t left)
 	return sealed;
 }
 
-/* One byte cannot be reported as one less, so it is sealed only when the kernel has room. */
+/* One byte cannot be reported as one less, so before it is sealed the kernel is asked for room. "Writable" is a third of the send buffer, so one
+ * answer is good for several such writes. */
 static bool must_wait(struct record *rec, size_t left)
 {
-	return left == 1 && !(sys_ready(rec->fd, POLLOUT) & (POLLOUT | POLLERR | POLLHUP));
+	if (left != 1 || rec->roomy-- > 0)
+		return false;
+	rec->roomy = 0;
+	if (!(sys_ready(rec->fd, POLLOUT) & (POLLOUT | POLLERR | POLLHUP)))
+		return true;
+	rec->roomy = SINGLES;
+	return false;
 }
 
 ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip)

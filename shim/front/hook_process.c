@@ -13,9 +13,14 @@
 
 static SLOW int close_ours(int fd)
 {
-	if (!process_borrowed())
-		slot_release(fd);
-	return real.close(fd);
+	int result;
+
+	if (process_borrowed())
+		return real.close(fd);
+	slot_release(fd);
+	result = real.close(fd);
+	slot_released(fd);
+	return result;
 }
 
 HOOK int close(int fd)
@@ -88,6 +93,8 @@ static SLOW int replace_ours(int fd, int to, int flags, bool three)
 	copy = replace(fd, to, flags, three);
 	if (copy < 0 && ends) /* still open, and not ours any more: nothing may be said on it */
 		syscall(SYS_shutdown, to, SHUT_RDWR);
+	if (ends)
+		slot_released(to);
 	return c ? slot_adopt(copy, c) : copy;
 }
 

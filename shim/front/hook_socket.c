@@ -15,12 +15,15 @@ HOOK int socket(int family, int type, int proto)
 static SLOW int connect_again(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct conn *c;
+	int result;
 
 	if (process_borrowed())
 		return real.connect(fd, addr, len);
 	if (addr && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC) {
 		slot_release(fd);
-		return real.connect(fd, addr, len);
+		result = real.connect(fd, addr, len);
+		slot_released(fd);
+		return result;
 	}
 	c = table_get(fd);
 	return c ? engine->reconnect(c, fd, addr, len) : real.connect(fd, addr, len);

@@ -9,7 +9,7 @@
 /* `fd` as the engine shall see it: -1 when it is not the connection's any more. */
 static void end(int fd, int seen)
 {
-	struct conn *c = table_remove(fd);
+	struct conn *c = table_leave(fd);
 	int error = errno;
 
 	if (c)
@@ -20,12 +20,25 @@ static void end(int fd, int seen)
 void slot_release(int fd)
 {
 	end(fd, fd);
+	if ((unsigned)fd < TABLE_FDS)
+		table_going(fd);
+}
+
+void slot_released(int fd)
+{
+	int error = errno;
+
+	if (table_has(fd))
+		table_vacate(fd);
+	errno = error;
 }
 
 void slot_drop_stale(int fd)
 {
-	if (!process_borrowed())
-		end(fd, -1);
+	if (process_borrowed())
+		return;
+	end(fd, -1);
+	slot_released(fd);
 }
 
 int slot_adopt(int fd, struct conn *c)

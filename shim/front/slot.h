@@ -5,8 +5,10 @@
 
 #include "table.h"
 
-/* fd is about to be closed or replaced: end our part of its connection. Does nothing when fd is not ours. */
+/* fd is about to be closed or replaced: end our part of its connection; and, right after the kernel has done it (or failed to), free
+ * the slot. Always in pairs. They do nothing when fd is not ours. */
 void slot_release(int fd);
+void slot_released(int fd);
 
 /* fd is a new descriptor for the connection of c and takes over the caller's reference. Returns fd; or -1 with errno: as it was when fd is
  * -1, else ENOMEM with fd closed, because a descriptor that we cannot watch would carry plaintext. */

@@ -3,9 +3,13 @@
  * state byte cleared by one of them must never hide the conn that another has just put. */
 #include "table.h"
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 enum { CHUNK = 1024, CHUNKS = TABLE_FDS / CHUNK };
+
+/* LEAVING: the connection is being ended, calls still find it. GOING: the kernel is closing or replacing the descriptor. */
+enum { STATE_FREE, STATE_OURS, STATE_LEAVING, STATE_GOING };
 
 typedef struct conn *_Atomic slot;
 
@@ -40,11 +44,20 @@ static bool hold(struct conn *c)
 	return false;
 }
 
+/* Somebody is just closing fd: its number may be a new file's at any moment, and whose a call is meant for cannot be told before that is over. Bounded,
+ * for the caller may be a signal handler that interrupted the one who closes. */
+static void wait_while_going(int fd)
+{
+	for (int i = 0; i < 100000 && atomic_load(&table_state[fd]) == STATE_GOING; i++)
+		sched_yield();
+}
+
 struct conn *table_take(int fd)
 {
 	slot *s = find(fd);
 	struct conn *c;
 
+	wait_while_going(fd);
 	/* A conn that we could not hold, or that left the slot meanwhile, says nothing about who is in the slot now. */
 	while (s && (c = atomic_load(s))) {
 		if (!hold(c))
@@ -93,7 +106,7 @@ bool table_put(int fd, struct conn *c)
 	if ((s = find_or_make(fd)) && !atomic_load(s)) {
 		atomic_fetch_add(&ref(c)->slots, 1);
 		atomic_store(s, c);
-		atomic_store(&table_state[fd], 1);
+		atomic_store(&table_state[fd], STATE_OURS);
 		if (fd >= atomic_load(&end))
 			atomic_store(&end, fd + 1);
 	} else {
@@ -110,8 +123,8 @@ static struct conn *clear(int fd, struct conn *c)
 	slot *s;
 
 	table_lock();
-	if ((s = find(fd)) && (was = atomic_load(s)) && (!c || was == c)) {
-		atomic_store(&table_state[fd], 0);
+	if ((s = find(fd)) && (was = atomic_load(s)) && (!c || was == c) && atomic_load(&table_state[fd]) == STATE_OURS) {
+		atomic_store(&table_state[fd], STATE_FREE);
 		atomic_store(s, NULL);
 		atomic_fetch_sub(&ref(was)->slots, 1);
 	} else {
@@ -124,6 +137,43 @@ static struct conn *clear(int fd, struct conn *c)
 struct conn *table_remove(int fd)
 {
 	return table_has(fd) ? clear(fd, NULL) : NULL;
+}
+
+struct conn *table_leave(int fd)
+{
+	struct conn *c = NULL;
+
+	if (!table_has(fd))
+		return NULL;
+	table_lock();
+	if (atomic_load(&table_state[fd]) == STATE_OURS) {
+		c = table_more(atomic_load(find(fd)));
+		atomic_store(&table_state[fd], STATE_LEAVING);
+		atomic_fetch_sub(&ref(c)->slots, 1);
+	}
+	table_unlock();
+	return c;
+}
+
+void table_going(int fd)
+{
+	unsigned char leaving = STATE_LEAVING;
+
+	atomic_compare_exchange_strong(&table_state[fd], &leaving, STATE_GOING);
+}
+
+void table_vacate(int fd)
+{
+	struct conn *c = NULL;
+
+	table_lock();
+	if (atomic_load(&table_state[fd]) >= STATE_LEAVING) {
+		c = atomic_exchange(find(fd), NULL);
+		atomic_store(&table_state[fd], STATE_FREE);
+	}
+	table_unlock();
+	if (c)
+		table_drop(c);
 }
 
 void table_forget(struct conn *c)

@@ -41,6 +41,16 @@ bool table_put(int fd, struct conn *c);
  * Of several callers exactly one gets it. Takes the writers' lock. */
 struct conn *table_remove(int fd);
 
+/* Closing in three steps, so that at no moment a call of another thread on the same number reaches the kernel in plaintext while the TLS
+ * connection is still behind it:
+ *   table_leave    the slot keeps its conn, calls still find it; returns the conn with a reference for the caller, to exactly one of several
+ *   table_going    just before the kernel's close: calls wait for the moment it takes
+ *   table_vacate   just after: the slot is empty and its reference dropped
+ * leave and vacate take the writers' lock. going and vacate do nothing to a slot that nobody leaves. */
+struct conn *table_leave(int fd);
+void table_going(int fd);
+void table_vacate(int fd);
+
 /* The next fd >= from that is ours, or -1. */
 int table_next(int from);
 

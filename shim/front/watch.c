@@ -161,8 +161,10 @@ static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, c
 	errno = error;
 	if (real.connect(fd, addr, len) == 0)
 		return 0;
-	if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY)
+	if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY) {
 		slot_release(fd);
+		slot_released(fd);
+	}
 	return -1;
 }
 
