@@ -19,7 +19,7 @@ WARN    := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes $(if $(
 HARDEN  := -fstack-protector-strong $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
 ALLFLAGS = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(SANFLAG) -fPIC -fvisibility=hidden -fexceptions \
-           -ftls-model=initial-exec -MMD -MP $(CPPFLAGS) $(CFLAGS)
+           -ftls-model=initial-exec -DSTARTTLS_LIBDIR='"$(LIBDIR)"' -MMD -MP $(CPPFLAGS) $(CFLAGS)
 SOFLAGS  = -shared $(SANFLAG) -Wl,-z,relro,-z,now,-z,nodelete $(if $(SAN),,-Wl,-z,defs) $(LDFLAGS)
 OBJ     := $(BUILD)/obj
 
@@ -40,8 +40,9 @@ LEGACY_BIN := $(patsubst tests/legacy/%.c,$(BUILD)/tests/legacy/%,$(LEGACY))
 FUZZ_BIN   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 BENCH_BIN  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCHES))
 
+comma    := ,
+# STATIC_TLS=1: an OpenSSL of our own inside the engine, hidden from the host.
 SSL_LIBS := $(if $(STATIC_TLS),-Wl$(comma)-Bsymbolic -Wl$(comma)--exclude-libs$(comma)ALL -l:libssl.a -l:libcrypto.a,-lssl -lcrypto)
-comma := ,
 
 .PHONY: all demo test asan ubsan tsan fuzz bench suites lint format deps install uninstall clean check-deps test-programs
 all: $(BUILD)/libstarttls.so $(BUILD)/libstarttls-tls.so $(BUILD)/starttls
