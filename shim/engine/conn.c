@@ -102,8 +102,10 @@ static void push_tail(int fd)
 /* An app that turns to read has said all it has to say. After one write nothing can be held back: what came before is acknowledged. */
 static void push_before_read(struct conn *c, int fd)
 {
-	if (c->unpushed > 1)
+	if (c->unpushed > 1) {
 		push_tail(fd);
+		tls_keep_buffers(c->rec.tls, false);
+	}
 	c->unpushed = 0;
 }
 
@@ -378,7 +380,8 @@ static ssize_t transmit_open(struct call *call)
 	else
 		n = record_transmit(&c->rec, call->fd, call->iov, call->n, call->done);
 	if (n >= 0) {
-		c->unpushed++;
+		if (++c->unpushed == 2)
+			tls_keep_buffers(c->rec.tls, true);
 		push_first_write(c, call->fd);
 		return n;
 	}

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { SINGLES = 8 }; /* one-byte writes for one look at the kernel's room: 8 small packets fit a third of any send buffer but a tiny one */
+enum { SINGLES = 32 }; /* one-byte writes for one look at the kernel's room: that many small packets fit a third of an ordinary send buffer */
 
 static bool take_direction(_Atomic pid_t *owner)
 {

@@ -56,6 +56,9 @@ enum tls_result tls_handshake(struct tls *t);
 enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got);
 /* Seal n (1 to TLS_PLAIN_MAX) bytes as one record. TLS_DONE or TLS_BROKEN. */
 enum tls_result tls_seal(struct tls *t, const void *plain, size_t n);
+/* Keep OpenSSL's buffers between records (true: while many are sent in a row) or give them back after each (false: an idle connection shall
+ * cost nothing; the default). */
+void tls_keep_buffers(struct tls *t, bool keep);
 /* Send close_notify (RFC 8446 6.1), once; later calls do nothing. */
 void tls_notify(struct tls *t);
 /* Send KeyUpdate with the next record (RFC 8446 4.6.3); nothing under TLS 1.2. */

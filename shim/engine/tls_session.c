@@ -176,6 +176,16 @@ enum tls_result tls_seal(struct tls *t, const void *plain, size_t n)
 	return result;
 }
 
+void tls_keep_buffers(struct tls *t, bool keep)
+{
+	if (context_dead())
+		return;
+	if (keep)
+		SSL_clear_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS);
+	else
+		SSL_set_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
 void tls_notify(struct tls *t)
 {
 	int saved = errno;
