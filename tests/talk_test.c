@@ -8,7 +8,7 @@
  *   Px 32 32 30                  the same in hex; P- is a line without its CRLF; so for A, p and a
  *   T                            TLS comes up (F why: it fails, R why: and the peer is redialled)
  *   X                            the peer closes (D: the deadline passes)
- *   end open                     the phase: or refused, clear, handshake, dialogue
+ *   end open                     the phase: or refused, clear, handshake, redial, dialogue
  *   why "not offer"              what the reason must contain
  *   repeat 300                   the next line, 300 times
  *
@@ -184,7 +184,7 @@ static const char *shown(struct span s, char *out, size_t size)
 static const char *phase_word(enum talk_phase phase)
 {
 	static const char *const words[] = {"dialogue", "handshake", "open",
-					    "clear",    "own",       "refused"};
+					    "clear",    "own",       "redial", "refused"};
 
 	return words[phase];
 }

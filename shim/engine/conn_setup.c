@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { PEEK = 4096, DEFAULT_TIMEOUT_S = 60 };
 
@@ -82,15 +83,33 @@ void conn_forget(struct conn *c)
 	front->forget(c);
 }
 
+/* The protocol knows better whom the app means than the name it dialled (RFC 6120 section 13.7.2). */
+static bool name_peer(struct conn *c)
+{
+	const char *name = talk_name(c->talk);
+	size_t n = name ? strlen(name) + 1 : 0;
+	char *copy = n ? malloc(n) : NULL;
+
+	if (!n)
+		return true;
+	if (!copy)
+		return false;
+	free(c->name);
+	c->name = memcpy(copy, name, n);
+	return true;
+}
+
 static void start_handshake(struct conn *c, int fd)
 {
 	struct tls_setup setup = {.verdict = &c->verdict,
-				  .asked = c->name,
 				  .addr = (const struct sockaddr *)&c->addr};
 	struct tls_wire wire = record_wire(&c->rec);
-	const char *why = "";
+	const char *why = "out of memory";
 
-	c->rec.tls = tls_new(&setup, &wire, &why);
+	if (name_peer(c)) {
+		setup.asked = c->name;
+		c->rec.tls = tls_new(&setup, &wire, &why);
+	}
 	if (c->rec.tls)
 		c->phase = CONN_SHAKE;
 	else
@@ -107,6 +126,9 @@ static void follow_talk(struct conn *c, int fd)
 	case TALK_CLEAR:
 		c->phase = CONN_CLEAR;
 		conn_log(c, EVENT_PLAINTEXT, plain_why(c));
+		break;
+	case TALK_REDIAL:
+		c->phase = CONN_REDIAL;
 		break;
 	case TALK_OWN:
 		c->phase = CONN_CLEAR;
@@ -299,7 +321,9 @@ int conn_redial(struct conn *c, int fd)
 		return 0;
 	}
 	snprintf(why, sizeof why, "%s",
-		 c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls) : "TLS handshake failed");
+		 talk_phase(c->talk) == TALK_REDIAL         ? talk_why(c->talk)
+		 : c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls)
+						      : "TLS handshake failed");
 	record_free(&c->rec);
 	record_init(&c->rec, false);
 	sys_connect(fd, &nobody, sizeof nobody);

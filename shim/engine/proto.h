@@ -68,9 +68,15 @@ struct talk_proto {
 	int code;         /* free number of the protocol's own (the code of a multi-line reply …) */
 	const char *self; /* how we name ourselves: an address literal, "[192.0.2.1]" */
 	const char *host; /* the name the app asked for, or NULL */
+	bool spent;       /* set it before NOTLS when the app cannot go on in this stream, because the peer has heard too much of
+	                   * us: should the policy allow plaintext, the peer is dialled again first */
 	const char *why;  /* set it before NOTLS, BAD or -1: an English sentence, a string constant */
 };
 struct talk_proto *talk_proto(struct talk *t);
+
+/* The name that the certificate must be for, where that is not the host that the app dialled (RFC 6120 section 13.7.2); the rule's
+ * `name` still wins. Copied; cut to what a name may have. */
+void talk_verify_as(struct talk *t, struct span name);
 
 /* Queue bytes of our own for the peer, in the clear. False when the buffer is full: the talk is then refused as soon as the
  * protocol returns, so the answer may be ignored. The same goes for the other three below. */

@@ -2,7 +2,7 @@
  * talk: the plaintext dialogue before TLS. Contract: talk.h; what a protocol may say: proto.h.
  *
  *   DIALOGUE ──MOVE_TLS──► HANDSHAKE ──talk_tls_up──► OPEN     both queues move, inside TLS
- *      │ └──MOVE_NOTLS, and the policy allows it────► CLEAR    the same, in plaintext
+ *      │ └──MOVE_NOTLS, and the policy allows it────► CLEAR    the same, in plaintext (spent: REDIAL first)
  *      └──anything else─────────────────────────────► REFUSED  both are forgotten
  *
  *   held      what the app said  ─► to_peer              greeting  of the peer  ─► to_app
@@ -37,6 +37,7 @@ struct talk {
 	struct buf greeting; /* what the app is told once the talk is over */
 	struct buf to_peer, to_app;
 
+	char name[256];    /* talk_verify_as; empty: not said */
 	char why[WHY_MAX]; /* PREFIX and the sentence; empty: none yet */
 	char names[];      /* of own.self and own.host */
 };
@@ -111,8 +112,8 @@ static void no_tls(struct talk *t, enum cause cause, const char *why)
 		refuse(t, cause, why);
 		return;
 	}
-	t->phase = TALK_CLEAR;
 	set_why(t, why);
+	t->phase = t->own.spent ? TALK_REDIAL : TALK_CLEAR;
 	release(t);
 }
 
@@ -305,8 +306,9 @@ void talk_refuse(struct talk *t, enum cause cause, const char *why)
 
 void talk_redialled(struct talk *t, const char *why)
 {
-	if (is_over(t))
+	if (is_over(t) && t->phase != TALK_REDIAL)
 		return;
+	t->own.spent = false;
 	buf_free(&t->part);
 	buf_free(&t->greeting); /* the peer greets again */
 	buf_free(&t->to_peer);
@@ -339,6 +341,19 @@ struct buf *talk_to_app(struct talk *t)
 struct talk_proto *talk_proto(struct talk *t)
 {
 	return &t->own;
+}
+
+void talk_verify_as(struct talk *t, struct span name)
+{
+	struct span s = span_first(name, sizeof(t->name) - 1);
+
+	memcpy(t->name, s.at, s.n);
+	t->name[s.n] = '\0';
+}
+
+const char *talk_name(const struct talk *t)
+{
+	return *t->name ? t->name : NULL;
 }
 
 /* What a full queue means is settled when the protocol returns: it still reads the unit it was

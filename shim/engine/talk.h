@@ -22,6 +22,7 @@ enum talk_phase {
 	TALK_OPEN,      /* TLS is up: to_peer (what the app said early) goes inside TLS, to_app (the greeting) to the app */
 	TALK_CLEAR,     /* the policy lets it go on in plaintext: to_peer and to_app go out, then the talk is over */
 	TALK_OWN,       /* the app does its own TLS: as TALK_CLEAR, and logged so */
+	TALK_REDIAL,    /* the policy lets it go on in plaintext, but not in this stream: dial the peer again, then talk_redialled() */
 	TALK_REFUSED,   /* to_app is our refusal; after it comes end of file; nothing goes to the peer */
 };
 
@@ -66,12 +67,15 @@ void talk_tls_up(struct talk *t);
  * forgotten, the greeting too. No effect once OPEN, CLEAR, OWN or REFUSED. */
 void talk_refuse(struct talk *t, enum cause cause, const char *why);
 
-/* The handshake failed and the connection was dialled again, to go on in plaintext: phase TALK_CLEAR, the old greeting forgotten,
+/* The name the certificate must be for, or NULL: the one the app asked for. Owned by the talk. */
+const char *talk_name(const struct talk *t);
+
+/* The handshake failed, or the phase was TALK_REDIAL, and the connection was dialled again, to go on in plaintext: phase TALK_CLEAR, the old greeting forgotten,
  * the held app bytes in to_peer. Where TLS is required it refuses instead. why is copied. */
 void talk_redialled(struct talk *t, const char *why);
 
 enum talk_phase talk_phase(const struct talk *t);
-/* The sentence behind REFUSED, or behind CLEAR ("server did not offer TLS"); NULL otherwise. Owned by the talk. */
+/* The sentence behind REFUSED, or REDIAL, or behind CLEAR ("server did not offer TLS"); NULL otherwise. Owned by the talk. */
 const char *talk_why(const struct talk *t);
 /* The queues: read with buf_span, take with buf_drop. Owned by the talk. */
 struct buf *talk_to_peer(struct talk *t);

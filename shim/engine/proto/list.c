@@ -7,6 +7,8 @@
 #define PROTOCOLS(X) \
 	X(smtp) \
 	X(lmtp) \
+	X(xmpp) \
+	X(xmpp_server) \
 	X(tls) \
 	X(smtps) \
 	X(imaps) \

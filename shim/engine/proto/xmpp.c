@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT
+ * xmpp: XMPP streams (RFC 6120 section 5); xmpp-server is the same between servers.
+ *
+ *   A <?xml…?><stream:stream to='example.org' …>    held
+ *   p <stream:stream to='example.org' …>            our own, for the same domain
+ *   P <stream:stream …><stream:features><starttls/>…  never shown
+ *   p <starttls/>
+ *   P <proceed/>                    TLS begins behind its '>'; then the app's own header inside TLS
+ *
+ * Surprising: the certificate must be for the domain of `to`, not for the host that was dialled
+ * (RFC 6120 section 13.7.2). Our header says nothing but the domains: a user's `from` belongs inside
+ * TLS (section 4.7.1). And this is no XML parser: it counts quotes and tags, just enough to know
+ * where a unit ends. What it does not know (comments, processing instructions, CDATA) has no place
+ * before TLS. */
+#include "../proto.h"
+
+#define NS_STREAMS "urn:ietf:params:xml:ns:xmpp-streams"
+#define NS_TLS     "urn:ietf:params:xml:ns:xmpp-tls"
+
+enum { WAIT_HEADER, WAIT_FEATURES, WAIT_PROCEED }; /* talk_proto.step */
+enum { HEADER_MAX = 4096, DOMAIN_MAX = 255, DEPTH_MAX = 64 };
+
+enum kind { TAG_OPENS, TAG_CLOSES, TAG_EMPTY, TAG_DECLARATION };
+
+struct tag {
+	enum kind kind;
+	size_t n;           /* bytes, from '<' to '>' */
+	struct span name;   /* without its prefix */
+	struct span inside; /* behind the name, up to the '>' */
+};
+
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The prefix is the sender's to choose. */
+static struct span without_prefix(struct span name)
+{
+	const uint8_t *colon = name.n ? memchr(name.at, ':', name.n) : NULL;
+
+	return colon ? span_after(name, (size_t)(colon - name.at) + 1) : name;
+}
+
+/* Offset of the '>' that ends the tag at the start of `in`; 0: it is not there yet. */
+static size_t end_of_tag(struct span in)
+{
+	uint8_t quote = 0;
+
+	for (size_t i = 1; i < in.n; i++) {
+		if (quote)
+			quote = in.at[i] == quote ? 0 : quote;
+		else if (in.at[i] == '"' || in.at[i] == '\'')
+			quote = in.at[i];
+		else if (in.at[i] == '>')
+			return i;
+	}
+	return 0;
+}
+
+/* The tag at the start of `in`, which begins with '<'. 1, 0: more is needed, -1: nothing we know. */
+static int read_tag(struct span in, struct tag *tag)
+{
+	size_t end, from, to;
+
+	if (in.n > 1 && in.at[1] == '!')
+		return -1;
+	end = end_of_tag(in);
+	if (!end)
+		return 0;
+	tag->n = end + 1;
+	tag->kind = in.at[1] == '/'         ? TAG_CLOSES
+		    : in.at[1] == '?'       ? TAG_DECLARATION
+		    : in.at[end - 1] == '/' ? TAG_EMPTY
+					    : TAG_OPENS;
+	from = tag->kind == TAG_CLOSES || tag->kind == TAG_DECLARATION ? 2 : 1;
+	for (to = from; to < end && !is_blank(in.at[to]) && in.at[to] != '/'; to++)
+		if (in.at[to] == '<' || in.at[to] == '=' || in.at[to] == '"')
+			return -1;
+	tag->name = without_prefix(span_of(in.at + from, to - from));
+	tag->inside = span_of(in.at + to, end - to);
+	if (!tag->name.n ||
+	    (tag->kind == TAG_DECLARATION && !span_starts(span_after(in, 2), "xml")))
+		return -1;
+	return 1;
+}
+
+/* The value of an attribute, between its quotes; empty when there is none of that name. */
+static struct span attribute(const struct tag *tag, const char *name)
+{
+	struct span s = tag->inside;
+
+	while (s.n) {
+		const uint8_t *quote, *end;
+		size_t n = 0;
+
+		while (s.n && (is_blank(*s.at) || *s.at == '/'))
+			s = span_after(s, 1);
+		while (n < s.n && !is_blank(s.at[n]) && s.at[n] != '=')
+			n++;
+		for (quote = s.at + n; quote < s.at + s.n && *quote != '"' && *quote != '\'';
+		     quote++)
+			if (*quote != '=' && !is_blank(*quote))
+				return span_of(NULL, 0);
+		if (quote == s.at + s.n)
+			break;
+		end = memchr(quote + 1, *quote, (size_t)(s.at + s.n - quote) - 1);
+		if (!end)
+			break;
+		if (span_is(span_first(s, n), name))
+			return span_of(quote + 1, (size_t)(end - quote) - 1);
+		s = span_after(s, (size_t)(end - s.at) + 1);
+	}
+	return span_of(NULL, 0);
+}
+
+static size_t skip_text(struct span in, size_t at, bool blank_only)
+{
+	while (at < in.n && in.at[at] != '<' && (!blank_only || is_blank(in.at[at])))
+		at++;
+	return at;
+}
+
+/* One tag that stands alone (the declaration, the stream's own), or one whole element with all that is
+ * in it. Blanks before it belong to it. */
+static ssize_t frame_element(struct span in)
+{
+	size_t at = skip_text(in, 0, true), depth = 0;
+	struct tag tag;
+
+	for (;;) {
+		int found;
+
+		if (at == in.n)
+			return 0;
+		if (in.at[at] != '<')
+			return -1;
+		found = read_tag(span_after(in, at), &tag);
+		if (found <= 0)
+			return found;
+		at += tag.n;
+		if (!depth && (tag.kind == TAG_DECLARATION || span_is(tag.name, "stream")))
+			return (ssize_t)at;
+		if (tag.kind == TAG_DECLARATION || (tag.kind == TAG_CLOSES && !depth))
+			return -1;
+		if (tag.kind == TAG_OPENS && ++depth > DEPTH_MAX)
+			return -1;
+		if (tag.kind == TAG_CLOSES)
+			depth--;
+		if (!depth)
+			return (ssize_t)at;
+		at = skip_text(in, at, false);
+	}
+}
+
+static bool is_declaration(struct span unit)
+{
+	return unit.n > 1 && unit.at[1] == '?';
+}
+
+/* The app's declaration and header are one unit: they are held together. */
+static ssize_t frame_header(struct span in)
+{
+	ssize_t first = frame_element(in), second;
+
+	if (first <= 0 || !is_declaration(in))
+		return first;
+	second = frame_element(span_after(in, (size_t)first));
+	return second > 0 ? first + second : second;
+}
+
+static ssize_t frame(struct talk *t, enum side from, struct span in)
+{
+	ssize_t n = memchr(in.at, '\0', in.n) ? -1
+		    : from == SIDE_APP        ? frame_header(in)
+					      : frame_element(in);
+
+	if (n == 0 && from == SIDE_APP && in.n >= HEADER_MAX)
+		n = -1;
+	if (n < 0)
+		talk_proto(t)->why = from == SIDE_APP ? "app did not begin with an XMPP stream"
+						      : "server sent what is no XMPP";
+	return n;
+}
+
+/* The first tag of a unit. frame() has seen it. */
+static struct tag first_tag(struct span unit)
+{
+	struct tag tag = {.kind = TAG_DECLARATION};
+
+	read_tag(span_after(unit, skip_text(unit, 0, true)), &tag);
+	return tag;
+}
+
+/* The tag behind the declaration, if there is one. */
+static struct tag header_tag(struct span unit)
+{
+	return first_tag(is_declaration(unit) ? span_after(unit, first_tag(unit).n) : unit);
+}
+
+/* What may stand between the quotes of our own header. (ASCII: a domain of another script has its
+ * A-labels in the certificate, and we know no way from one to the other.) */
+static bool is_domain(struct span s)
+{
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]";
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!s.at[i] || !strchr(good, s.at[i]))
+			return false;
+	return s.n && s.n <= DOMAIN_MAX;
+}
+
+static void say_domain(struct talk *t, const char *attribute_name, struct span domain)
+{
+	if (domain.n)
+		talk_say(t, " %s='%.*s'", attribute_name, (int)domain.n, (const char *)domain.at);
+}
+
+static enum move app(struct talk *t, struct span unit, const char *namespace)
+{
+	struct talk_proto *p = talk_proto(t);
+	struct tag tag = header_tag(unit);
+	struct span to = attribute(&tag, "to"), from = attribute(&tag, "from");
+
+	if (tag.kind != TAG_OPENS || !span_is(tag.name, "stream")) {
+		p->why = "app did not begin with an XMPP stream";
+		return MOVE_BAD;
+	}
+	if (strcmp(namespace, "jabber:server") != 0)
+		from.n = 0;
+	if ((to.n && !is_domain(to)) || (from.n && !is_domain(from))) {
+		p->why = "the domain in the app's stream header is not one that can be verified";
+		return MOVE_BAD;
+	}
+	if (to.n)
+		talk_verify_as(t, to);
+	talk_say(t, "<?xml version='1.0'?><stream:stream");
+	say_domain(t, "to", to);
+	say_domain(t, "from", from);
+	talk_say(t, " version='1.0' xmlns='%s' xmlns:stream='http://etherx.jabber.org/streams'>",
+		 namespace);
+	return MOVE_HOLD;
+}
+
+static enum move client_app(struct talk *t, struct span unit)
+{
+	return app(t, unit, "jabber:client");
+}
+
+static enum move server_app(struct talk *t, struct span unit)
+{
+	return app(t, unit, "jabber:server");
+}
+
+/* The stream that the peer has seen is ours: an app's own can only begin on a new connection. */
+static enum move no_tls(struct talk *t, const char *why)
+{
+	talk_proto(t)->why = why;
+	talk_proto(t)->spent = true;
+	return MOVE_NOTLS;
+}
+
+static enum move bad(struct talk *t, const char *why)
+{
+	talk_proto(t)->why = why;
+	return MOVE_BAD;
+}
+
+/* A server older than RFC 3920 says no version, and will send no features (RFC 6120 section 4.7.5). */
+static enum move opened(struct talk *t, const struct tag *tag)
+{
+	if (tag->kind == TAG_DECLARATION)
+		return MOVE_KEEP;
+	if (tag->kind != TAG_OPENS || !span_is(tag->name, "stream"))
+		return bad(t, "server did not open an XMPP stream");
+	if (!attribute(tag, "version").n)
+		return no_tls(t, "server did not offer TLS");
+	talk_proto(t)->step = WAIT_FEATURES;
+	return MOVE_KEEP;
+}
+
+/* <starttls/> of the right namespace as a child of <features/>, and nowhere else. */
+static bool offers_tls(struct span features)
+{
+	size_t at = skip_text(features, 0, true), depth = 0;
+	struct tag tag;
+
+	while (at < features.n && read_tag(span_after(features, at), &tag) == 1) {
+		if (depth == 1 && tag.kind != TAG_CLOSES && span_is(tag.name, "starttls") &&
+		    span_is(attribute(&tag, "xmlns"), NS_TLS))
+			return true;
+		depth += tag.kind == TAG_OPENS;
+		depth -= tag.kind == TAG_CLOSES;
+		at = skip_text(features, at + tag.n, false);
+	}
+	return false;
+}
+
+static enum move offered(struct talk *t, const struct tag *tag, struct span unit)
+{
+	if (span_is(tag->name, "error"))
+		return no_tls(t, "server refused the stream before TLS");
+	if (!span_is(tag->name, "features") || tag->kind == TAG_CLOSES)
+		return bad(t, "server sent no stream features");
+	if (!offers_tls(unit))
+		return no_tls(t, "server did not offer TLS");
+	talk_proto(t)->step = WAIT_PROCEED;
+	talk_say(t, "<starttls xmlns='" NS_TLS "'/>");
+	return MOVE_KEEP;
+}
+
+/* TLS begins behind the '>' (RFC 6120 section 5.4.3.3); talk.c refuses what else is there. */
+static enum move agreed(struct talk *t, const struct tag *tag)
+{
+	if (span_is(tag->name, "proceed") && span_is(attribute(tag, "xmlns"), NS_TLS))
+		return MOVE_TLS;
+	if (span_is(tag->name, "failure") || span_is(tag->name, "error"))
+		return no_tls(t, "server refused STARTTLS");
+	return bad(t, "server answered neither yes nor no to STARTTLS");
+}
+
+static enum move peer(struct talk *t, struct span unit)
+{
+	struct tag tag = first_tag(unit);
+
+	switch (talk_proto(t)->step) {
+	case WAIT_HEADER:
+		return opened(t, &tag);
+	case WAIT_FEATURES:
+		return offered(t, &tag, unit);
+	case WAIT_PROCEED:
+		return agreed(t, &tag);
+	}
+	return MOVE_BAD;
+}
+
+static void tell_escaped(struct talk *t, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '&' || *text == '<')
+			talk_tell(t, "&#%d;", *text);
+		else
+			talk_tell_bytes(t, span_of(text, 1));
+	}
+}
+
+/* "Reconnect later" (RFC 6120 section 4.9.3.15); policy-violation would read as permanent. An error
+ * stands in a stream, so there is one (section 4.9.1.1). */
+static void refuse_in(struct talk *t, const char *why, const char *namespace)
+{
+	talk_tell(t,
+		  "<?xml version='1.0'?><stream:stream xmlns='%s' "
+		  "xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
+		  "<stream:error><remote-connection-failed xmlns='" NS_STREAMS "'/>"
+		  "<text xmlns='" NS_STREAMS "'>",
+		  namespace);
+	tell_escaped(t, why);
+	talk_tell(t, "</text></stream:error></stream:stream>");
+}
+
+static void client_refuse(struct talk *t, enum cause cause, const char *why)
+{
+	(void)cause;
+	refuse_in(t, why, "jabber:client");
+}
+
+static void server_refuse(struct talk *t, enum cause cause, const char *why)
+{
+	(void)cause;
+	refuse_in(t, why, "jabber:server");
+}
+
+const struct proto proto_xmpp = {
+	.name = "xmpp",
+	.spec = "RFC 6120 section 5",
+	.ports = {5222},
+	.frame = frame,
+	.app = client_app,
+	.peer = peer,
+	.refuse = client_refuse,
+};
+
+const struct proto proto_xmpp_server = {
+	.name = "xmpp-server",
+	.spec = "RFC 6120 section 5",
+	.ports = {5269},
+	.frame = frame,
+	.app = server_app,
+	.peer = peer,
+	.refuse = server_refuse,
+};
