@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+# mailers: unmodified programs of Debian, each with its own TLS off, behind one interface:
+#
+#   send_with_NAME HOST PORT FILE [auth]    the mail in FILE (with its header) from sender@example.org to joe@mail.test
+#
+# The exit code is the mailer's. `launch` is what stands in front of it: nothing, or shim_command.
+# shellcheck shell=bash disable=SC2154
+launch=()
+
+send_with_msmtp() {
+  local auth=(--auth=off)
+  [ -z "${4-}" ] || auth=(--auth=plain --user=joe --passwordeval='echo secret')
+  "${launch[@]}" msmtp --host="$1" --port="$2" --tls=off "${auth[@]}" --from=sender@example.org joe@mail.test <"$3"
+}
+
+send_with_ssmtp() {
+  printf '%s\n' "mailhub=$1:$2" hostname=old.example FromLineOverride=YES UseTLS=NO UseSTARTTLS=NO >ssmtp.conf
+  local auth=()
+  [ -z "${4-}" ] || auth=(-aujoe -apsecret)
+  "${launch[@]}" ssmtp -Cssmtp.conf "${auth[@]}" -fsender@example.org joe@mail.test <"$3"
+}
+
+# A queue and a daemon: the daemon runs until it has told how the first attempt ended, and that is the exit code here.
+send_with_nullmailer() {
+  local auth= line code=
+  [ -z "${4-}" ] || auth='--user=joe --pass=secret'
+  echo "$1 smtp --port=$2 $auth" >/etc/nullmailer/remotes
+  rm -f /var/spool/nullmailer/{trigger,queue/*,failed/*}
+  mkfifo /var/spool/nullmailer/trigger
+  nullmailer-inject -f sender@example.org joe@mail.test <"$3"
+  coproc daemon { exec "${launch[@]}" nullmailer-send 2>&1; }
+  # shellcheck disable=SC2154
+  while [ -z "$code" ] && read -t 30 -r line <&"${daemon[0]}"; do
+    echo "$line"
+    case $line in
+    *"Sent file."*) code=0 ;;
+    *"Temporary error"*) code=75 ;;
+    *"Permanent error"*) code=69 ;;
+    esac
+  done
+  kill "$daemon_PID"
+  return "${code:-1}"
+}
+
+send_with_s_nail() {
+  local url=smtp://$1:$2 auth=(-S smtp-auth=none)
+  [ -z "${4-}" ] || { url=smtp://joe:secret@$1:$2; auth=(-S smtp-auth=plain); }
+  body "$3" | "${launch[@]}" s-nail -n -S v15-compat -S mta="$url" "${auth[@]}" -S from=sender@example.org -S sendwait -S DEAD=dead.letter \
+    -S ttycharset=utf-8 -S sendcharsets=utf-8 -S mime-encoding=8bit -S hostname=old.example -s hard joe@mail.test
+}
+
+send_with_swaks() {
+  local auth=()
+  [ -z "${4-}" ] || auth=(--auth PLAIN --auth-user joe --auth-password secret)
+  head -c -1 "$3" >without_last_newline # which swaks adds
+  "${launch[@]}" swaks --server "$1" --port "$2" "${auth[@]}" --from sender@example.org --to joe@mail.test --helo old.example --data @without_last_newline
+}
+
+send_with_curl() {
+  local auth=()
+  [ -z "${4-}" ] || auth=(--user joe:secret --login-options AUTH=PLAIN)
+  "${launch[@]}" curl -sS "smtp://$1:$2" "${auth[@]}" --mail-from sender@example.org --mail-rcpt joe@mail.test --crlf -T "$3"
+}
+
+send_with_python() {
+  "${launch[@]}" /usr/bin/python3 - "$@" <<'END'
+import smtplib, sys
+host, port, path = sys.argv[1:4]
+try:
+    server = smtplib.SMTP(host, int(port))
+    if len(sys.argv) > 4:
+        server.login("joe", "secret")
+    server.sendmail("sender@example.org", ["joe@mail.test"], open(path, "rb").read().replace(b"\n", b"\r\n"))
+    server.quit()
+except smtplib.SMTPResponseException as e:
+    print(type(e).__name__, e.smtp_code, e.smtp_error.decode())
+    sys.exit(75 if e.smtp_code // 100 == 4 else 69)
+END
+}
+
+send_with_perl() {
+  "${launch[@]}" perl -MNet::SMTP -e '
+    my ($host, $port, $path) = @ARGV;
+    my $server = Net::SMTP->new($host, Port => $port) or do { print "Net::SMTP: $@\n"; exit 75 };
+    sub try { $_[0] or do { print "Net::SMTP: ", $server->code, " ", $server->message; exit($server->code =~ /^5/ ? 69 : 75) } }
+    open my $mail, "<", $path or die;
+    try($server->mail("sender\@example.org"));
+    try($server->to("joe\@mail.test"));
+    try($server->data(<$mail>));
+    try($server->quit);
+  ' "$@"
+}

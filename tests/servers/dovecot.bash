@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+# A real Dovecot in the private machine of tests/private: LMTP on port 24 with ssl=required, and the passwords for Postfix ("secret",
+# whoever asks).
+# shellcheck shell=bash
+
+# dovecot_start DIR CERTIFICATE
+dovecot_start() {
+  local dir=$1
+  mkdir -p "$dir/run" "$dir/lmtp"
+  chown vmail: "$dir/lmtp"
+  chmod 711 "$dir"
+  cat >"$dir/dovecot.conf" <<END
+protocols = lmtp
+base_dir = $dir/run
+state_dir = $dir/run
+log_path = $dir/dovecot.log
+mail_location = maildir:$dir/lmtp/%n
+mail_uid = vmail
+mail_gid = vmail
+first_valid_uid = 1
+first_valid_gid = 1
+ssl = required
+ssl_cert = <$2
+ssl_key = <$2
+auth_mechanisms = plain login
+passdb {
+  driver = static
+  args = password=secret
+}
+userdb {
+  driver = static
+  args = uid=vmail gid=vmail home=$dir/lmtp/%n allow_all_users=yes
+}
+service lmtp {
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = 24
+  }
+}
+service auth {
+  unix_listener $dir/auth {
+    mode = 0666
+  }
+}
+END
+  dovecot -c "$dir/dovecot.conf" 3>&- >/dev/null 2>&1 || {
+    cat "$dir/dovecot.log"
+    return 1
+  }
+}
+
+# dovecot_stop DIR
+dovecot_stop() { kill "$(cat "$1/run/master.pid")"; }
