@@ -8,6 +8,7 @@
 #include "../policy/policy.h"
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -52,7 +53,18 @@ struct order {
 	const char *name;              /* what the app asked for; borrowed; NULL when unknown */
 	struct sockaddr_storage addr;  /* the peer */
 	socklen_t addr_len;
+	uint64_t cookie;               /* the socket's SO_COOKIE: which one it is, whatever number it has in which process */
 };
+
+/* The name that a relay's end of the socket pair is bound to: abstract, so that the program behind a relay can be told whom it talks to by whoever
+ * asks getpeername(), without any state. */
+#define RELAY_MARK "starttls relay"
+struct relay_name {
+	char abstract, mark[sizeof RELAY_MARK];
+	uint64_t cookie;   /* of the connection's real socket */
+	uint32_t serial;   /* there may be several relays for one of them */
+	uint8_t own[28], peer[28]; /* struct sockaddr_in or sockaddr_in6 */
+} __attribute__((packed));
 
 /* The engine's functions. `fd` is the descriptor the app used in this very call: conns keep none of their own. Every function that
  * takes a conn consumes one reference, given by table_get(). All may block exactly when the same call on a plain TCP socket may, that is
@@ -81,6 +93,14 @@ struct engine {
 	void (*fork_child)(void);
 	/* The process ends by exit() and fd is still open: as release, but without blocking; the slot stays. */
 	void (*finish)(struct conn *, int fd);
+	/* The conn whose socket fd is, whatever the table says, with a reference; NULL: not one of ours. */
+	struct conn *(*owner)(int fd);
+	/* Hand the connection over to a relay (relay.h), because a program that knows nothing of us goes on with it. Returns a new descriptor, close-on-exec,
+	 * to be put in the place of all of this process's; -1 with errno. With `later`, and while other processes have the connection too, the relay does nothing before that program speaks. Works in
+	 * a vfork() child too. */
+	int (*relay)(struct conn *, int fd, bool later);
+	/* The descriptors that are left to nobody end with exec(): leave what is shared with other processes; or come back, exec() has failed. */
+	void (*exec)(bool leaving);
 };
 
 /* The one symbol libstarttls-tls.so exports, "starttls_engine". NULL when abi differs. */

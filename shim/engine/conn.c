@@ -76,6 +76,7 @@ struct conn *conn_open(const struct order *order, const char **why)
 	c->verdict = *order->verdict;
 	c->addr = order->addr;
 	c->addr_len = order->addr_len;
+	c->cookie = order->cookie;
 	c->opened_ms = now_ms();
 	c->name = order->name ? copy_text(order->name) : NULL;
 	c->talk = talk_new(&setup);

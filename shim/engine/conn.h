@@ -45,6 +45,7 @@ struct conn {
 	bool shut_read;
 	unsigned unpushed;        /* writes since the last read: Nagle may be holding the tail back */
 	bool finished_unacked;    /* the app has not written since our Finished went out */
+	uint64_t cookie;          /* of the socket */
 	struct verdict verdict;
 	char self[64];            /* our end as an address literal (RFC 5321 4.1.3) */
 	char *name;               /* what the app asked for, or NULL */
@@ -62,6 +63,12 @@ void conn_unlock(struct conn *c);
 void conn_fork_prepare(void);
 void conn_fork_parent(void);
 void conn_fork_child(void);
+/* Until the next call, fork() in this thread copies the process for the sake of this conn only; NULL: of all, as usual. */
+void conn_fork_for(struct conn *c);
+struct conn *conn_owner(int fd);
+void conn_exec(bool leaving);
+/* The connection is another process's now. A vfork() child leaves its parent's struct alone. */
+void conn_leave(struct conn *c);
 
 /* conn_setup.c: everything before the steady state. With the lock held; none of them blocks. */
 /* Advance the dialogue and the handshake as far as they go. WAIT_NONE: the phase is OPEN, CLEAR, BROKEN, GONE or REFUSED. With read_ok false

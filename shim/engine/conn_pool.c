@@ -7,6 +7,7 @@
  * fork(): both processes then hold the same keys and sequence numbers. They share a page per connection that says whose each
  * direction is (record.h); before the fork every direction that is ours is put up for whoever uses it first. */
 #include "conn.h"
+#include "sys.h"
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -102,7 +103,7 @@ void conn_unlock(struct conn *c)
 
 static void direction_offer(_Atomic pid_t *owner)
 {
-	pid_t me = getpid();
+	pid_t me = record_self();
 
 	atomic_compare_exchange_strong(owner, &me, 0);
 }
@@ -131,6 +132,13 @@ static bool in_use(const struct conn *c)
 	       (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_OPEN);
 }
 
+static _Thread_local struct conn *only; /* a vfork() child shares it with the thread it came from */
+
+void conn_fork_for(struct conn *c)
+{
+	only = c;
+}
+
 /* Nobody is inside a connection, OpenSSL or a pool while the process is copied. */
 void conn_fork_prepare(void)
 {
@@ -139,7 +147,7 @@ void conn_fork_prepare(void)
 	pthread_mutex_lock(&pool_lock);
 	for (c = all; c; c = c->next) {
 		conn_lock(c);
-		if (in_use(c))
+		if (in_use(c) && (!only || only == c))
 			share_join(c);
 	}
 	tls_fork_prepare();
@@ -159,5 +167,60 @@ void conn_fork_parent(void)
 
 void conn_fork_child(void)
 {
+	record_own();
 	conn_fork_parent();
+}
+
+static bool is_live(struct conn *c, uint64_t cookie)
+{
+	bool live;
+
+	if (!atomic_load(&c->ref.slots) || c->cookie != cookie)
+		return false;
+	conn_lock(c);
+	live = c->phase != CONN_CLOSED && c->phase != CONN_GONE;
+	conn_unlock(c);
+	return live;
+}
+
+struct conn *conn_owner(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t n = sizeof cookie;
+	struct conn *c;
+
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) < 0 || !cookie)
+		return NULL;
+	pthread_mutex_lock(&pool_lock);
+	for (c = all; c && !is_live(c, cookie); c = c->next)
+		;
+	if (c)
+		atomic_fetch_add(&c->ref.refs, 1);
+	pthread_mutex_unlock(&pool_lock);
+	return c;
+}
+
+void conn_exec(bool leaving)
+{
+	struct conn *c;
+
+	pthread_mutex_lock(&pool_lock);
+	for (c = all; c; c = c->next) {
+		conn_lock(c);
+		if (atomic_load(&c->ref.slots) && c->rec.share)
+			atomic_fetch_add(&c->rec.share->refs, leaving ? -1 : 1);
+		conn_unlock(c);
+	}
+	pthread_mutex_unlock(&pool_lock);
+}
+
+void conn_leave(struct conn *c)
+{
+	if (record_self() != getpid())
+		return;
+	conn_lock(c);
+	c->phase = CONN_CLOSED;
+	record_free(&c->rec);
+	share_leave(c);
+	conn_unlock(c);
 }

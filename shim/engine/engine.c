@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * engine: the one door of libstarttls-tls.so; engine.h has every contract. */
 #include "conn.h"
+#include "relay.h"
 
 const struct front *front;
 
@@ -17,6 +18,9 @@ static const struct engine engine = {
 	.fork_parent = conn_fork_parent,
 	.fork_child = conn_fork_child,
 	.finish = conn_finish,
+	.owner = conn_owner,
+	.relay = relay_start,
+	.exec = conn_exec,
 };
 
 __attribute__((visibility("default"))) const struct engine *
@@ -25,5 +29,6 @@ starttls_engine(int abi, const struct front *callbacks)
 	if (abi != ENGINE_ABI)
 		return NULL;
 	front = callbacks;
+	record_own();
 	return &engine;
 }

@@ -102,6 +102,10 @@ void window_give(uint8_t *window);
 void window_fork_prepare(void);
 void window_fork_done(void);
 
+/* Called first in every process that has our memory to itself; and its pid. */
+void record_own(void);
+pid_t record_self(void);
+
 /* May this process use that direction? Takes it when nobody has since the fork. */
 bool record_may_read(struct record *rec);
 bool record_may_write(struct record *rec);

@@ -10,9 +10,21 @@
 
 enum { SINGLES = 32 }; /* one-byte writes for one look at the kernel's room: that many small packets fit a third of an ordinary send buffer */
 
+static pid_t self; /* whose memory this is; a vfork() child is its parent here */
+
+void record_own(void)
+{
+	self = getpid();
+}
+
+pid_t record_self(void)
+{
+	return self;
+}
+
 static bool take_direction(_Atomic pid_t *owner)
 {
-	pid_t me = getpid(), nobody = 0;
+	pid_t me = self, nobody = 0;
 
 	return atomic_load(owner) == me || atomic_compare_exchange_strong(owner, &nobody, me);
 }

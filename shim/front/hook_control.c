@@ -3,10 +3,12 @@
  * passes one more argument or none, libc fetches it as a pointer whatever it is, and a fixed third parameter arrives in the same
  * place without the cost of va_start() on every call. */
 #include "hook.h"
+#include "inherit.h"
 #include "process.h"
 #include "slot.h"
 #include <asm/ioctls.h>
 #include <linux/fcntl.h>
+#include <stdint.h>
 
 HOOK int fcntl(int fd, int cmd, void *arg);
 HOOK int ioctl(int fd, unsigned long request, void *arg);
@@ -19,8 +21,26 @@ static SLOW int duplicate(int fd, int cmd, void *arg)
 	return c ? slot_adopt(copy, c) : slot_fresh(copy);
 }
 
+/* F_GETFD, F_SETFD: the kernel's flag is ours (inherit.h). */
+static SLOW int flags(int fd, int cmd, void *arg)
+{
+	if (process_borrowed())
+		return real.fcntl(fd, cmd, arg);
+	if (cmd == F_GETFD)
+		return inherit_wish(fd) ? 0 : FD_CLOEXEC;
+	inherit_set(fd, !((intptr_t)arg & FD_CLOEXEC));
+	return 0;
+}
+
+static bool about_flags(int cmd)
+{
+	return cmd == F_GETFD || cmd == F_SETFD;
+}
+
 HOOK int fcntl(int fd, int cmd, void *arg)
 {
+	if (about_flags(cmd) && table_has(fd))
+		return flags(fd, cmd, arg);
 	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? duplicate(fd, cmd, arg)
 							: real.fcntl(fd, cmd, arg);
 }
@@ -34,8 +54,18 @@ static SLOW int readable(int fd, int *bytes)
 	return c ? engine->readable(c, fd, bytes) : real.ioctl(fd, FIONREAD, bytes);
 }
 
+static SLOW int ioctl_flags(int fd, unsigned long request)
+{
+	if (process_borrowed())
+		return real.ioctl(fd, request, NULL);
+	inherit_set(fd, request == FIONCLEX);
+	return 0;
+}
+
 HOOK int ioctl(int fd, unsigned long request, void *arg)
 {
+	if ((request == FIOCLEX || request == FIONCLEX) && table_has(fd))
+		return ioctl_flags(fd, request);
 	return request == FIONREAD && table_has(fd) ? readable(fd, arg)
 						    : real.ioctl(fd, request, arg);
 }

@@ -2,6 +2,7 @@
  * hook_process: descriptors that end or multiply. In a vfork() child, whose descriptors are not those that the table describes, only
  * the kernel is asked (process.h). */
 #include "hook.h"
+#include "inherit.h"
 #include "process.h"
 #include "slot.h"
 #include <errno.h>
@@ -40,11 +41,23 @@ static void close_between(unsigned first, unsigned last)
 		close_ours(fd);
 }
 
+static void leave_between(unsigned first, unsigned last)
+{
+	int fd;
+
+	if (first > INT_MAX || table_next((int)first) < 0 || process_borrowed())
+		return;
+	for (fd = table_next((int)first); fd >= 0 && (unsigned)fd <= last; fd = table_next(fd + 1))
+		inherit_set(fd, false);
+}
+
 /* With CLOSE_RANGE_CLOEXEC nothing is closed yet; with CLOSE_RANGE_UNSHARE only for this thread, which is about to exec. */
 HOOK int close_range(unsigned first, unsigned last, int flags)
 {
 	if (!flags)
 		close_between(first, last);
+	else if (flags & (int)CLOSE_RANGE_CLOEXEC)
+		leave_between(first, last);
 	return real.close_range(first, last, flags);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * hook_socket: making, connecting and shutting down sockets. */
 #include "hook.h"
+#include "inherit.h"
 #include "process.h"
 #include "slot.h"
 #include "watch.h"
@@ -23,6 +24,7 @@ static SLOW int connect_again(int fd, const struct sockaddr *addr, socklen_t len
 		slot_release(fd);
 		result = real.connect(fd, addr, len);
 		slot_released(fd);
+		inherit_show(fd);
 		return result;
 	}
 	c = table_get(fd);

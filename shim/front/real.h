@@ -12,6 +12,7 @@
 #define STARTTLS_REAL_H
 
 #include <netdb.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -73,6 +74,38 @@
 	  (int in, off_t *in_at, int out, off_t *out_at, size_t n, unsigned flags), \
 	  (in, in_at, out, out_at, n, flags), \
 	  syscall(SYS_splice, in, in_at, out, out_at, n, flags)) \
+	X(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len), \
+	  syscall(SYS_getpeername, fd, addr, len)) \
+	X(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len), \
+	  syscall(SYS_getsockname, fd, addr, len)) \
+	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len), \
+	  (fd, level, name, value, len), syscall(SYS_getsockopt, fd, level, name, value, len)) \
+	X(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len), \
+	  (fd, level, name, value, len), syscall(SYS_setsockopt, fd, level, name, value, len)) \
+	X(int, execve, (const char *path, char *const argv[], char *const envp[]), \
+	  (path, argv, envp), syscall(SYS_execve, path, argv, envp)) \
+	X(int, execv, (const char *path, char *const argv[]), (path, argv), \
+	  syscall(SYS_execve, path, argv, environ)) \
+	X(int, execvp, (const char *file, char *const argv[]), (file, argv), absent(-1)) \
+	X(int, execvpe, (const char *file, char *const argv[], char *const envp[]), \
+	  (file, argv, envp), absent(-1)) \
+	X(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp), \
+	  absent(-1)) \
+	X(int, execveat, \
+	  (int dir, const char *path, char *const argv[], char *const envp[], int flags), \
+	  (dir, path, argv, envp, flags), syscall(SYS_execveat, dir, path, argv, envp, flags)) \
+	X(int, posix_spawn, \
+	  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions, \
+	   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]), \
+	  (pid, path, actions, attributes, argv, envp), ENOSYS) \
+	X(int, posix_spawnp, \
+	  (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions, \
+	   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]), \
+	  (pid, file, actions, attributes, argv, envp), ENOSYS) \
+	X(int, posix_spawn_file_actions_adddup2, \
+	  (posix_spawn_file_actions_t * actions, int fd, int to), (actions, fd, to), ENOSYS) \
+	X(int, system, (const char *command), (command), absent(-1)) \
+	X(FILE *, popen, (const char *command, const char *mode), (command, mode), absent(0)) \
 	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode), absent(0)) \
 	X(int, vdprintf, (int fd, const char *format, va_list args), (fd, format, args), \
 	  absent(-1)) \

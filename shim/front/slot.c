@@ -2,6 +2,7 @@
  * slot: descriptors that come and go while a connection is ours. */
 #include "slot.h"
 #include "engine_open.h"
+#include "inherit.h"
 #include "process.h"
 #include "real.h"
 #include <errno.h>
@@ -43,8 +44,10 @@ void slot_drop_stale(int fd)
 
 int slot_adopt(int fd, struct conn *c)
 {
-	if (fd >= 0 && table_put(slot_fresh(fd), c))
+	if (fd >= 0 && table_put(slot_fresh(fd), c)) {
+		inherit_hide(fd);
 		return fd;
+	}
 	table_drop(c);
 	if (fd >= 0) {
 		real.close(fd);

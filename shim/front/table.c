@@ -2,6 +2,7 @@
  * table: which descriptors are ours. Readers are lock-free; writers (put, remove, forget) are rare and share one mutex, because a
  * state byte cleared by one of them must never hide the conn that another has just put. */
 #include "table.h"
+#include "inherit.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -179,8 +180,10 @@ void table_vacate(int fd)
 void table_forget(struct conn *c)
 {
 	for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1))
-		if (clear(fd, c))
+		if (clear(fd, c)) {
+			inherit_show(fd);
 			table_drop(c);
+		}
 }
 
 int table_next(int from)

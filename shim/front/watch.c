@@ -2,6 +2,7 @@
  * watch: the policy, asked at connect(). Everything that is not certain ends in a refusal. */
 #include "watch.h"
 #include "engine_open.h"
+#include "inherit.h"
 #include "log.h"
 #include "names.h"
 #include "process.h"
@@ -127,8 +128,9 @@ static int refuse_broken(const struct dial *d)
 }
 
 /* The conn for this connection, in the table; or NULL with *why. */
-static struct conn *open_conn(int fd, const struct dial *d, const char **why)
+static struct conn *open_conn(int fd, struct dial *d, const char **why)
 {
+	socklen_t n = sizeof(d->order.cookie);
 	const struct engine *e;
 	struct conn *c = NULL;
 	int cancel;
@@ -139,6 +141,7 @@ static struct conn *open_conn(int fd, const struct dial *d, const char **why)
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	busy = true;
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
 	if ((e = engine_get(why)) && (c = e->open(&d->order, why)) && !table_put(fd, c)) {
 		engine_end(c, -1);
 		c = NULL;
@@ -151,19 +154,21 @@ static struct conn *open_conn(int fd, const struct dial *d, const char **why)
 }
 
 /* Other threads may use fd at once, so it is in the table before the kernel connects it. */
-static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, const struct dial *d)
+static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, struct dial *d)
 {
 	const char *why;
 	int error = errno;
 
 	if (!open_conn(fd, d, &why))
 		return refuse(d, why);
+	inherit_hide(fd);
 	errno = error;
 	if (real.connect(fd, addr, len) == 0)
 		return 0;
 	if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY) {
 		slot_release(fd);
 		slot_released(fd);
+		inherit_show(fd);
 	}
 	return -1;
 }

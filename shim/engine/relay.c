@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ * relay: starting one (relay.h has the picture). */
+#include "relay.h"
+#include "sys.h"
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/un.h>
+
+enum { STACK = 256 * 1024 };
+
+struct handover {
+	struct conn *c;
+	int tcp, app, end; /* descriptors: the socket, the two ends of the pair */
+	bool later;
+	int error;
+};
+
+static void give(_Atomic pid_t *owner, pid_t relay)
+{
+	pid_t nobody = 0;
+
+	atomic_compare_exchange_strong(owner, &nobody, relay);
+}
+
+/* In a child that shares our memory and is nobody's business: copy the process properly. */
+static int between(void *arg)
+{
+	struct handover *h = arg;
+	struct share *share;
+	pid_t pid;
+
+	conn_fork_for(h->c);
+	pid = fork();
+	conn_fork_for(NULL);
+	if (pid == 0)
+		relay_run(h->c, h->tcp, h->end, h->later);
+	h->error = pid < 0 ? errno : 0;
+	share = h->c->rec.share;
+	if (pid > 0 && share && !h->later) {
+		give(&share->writer, pid);
+		give(&share->reader, pid);
+	}
+	syscall(SYS_exit_group, 0);
+	return 0;
+}
+
+/* Signal handlers of the app must not run in a child that shares its memory. */
+static bool copy_process(struct handover *h)
+{
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	sigset_t every, was;
+	pid_t pid;
+
+	if (stack == MAP_FAILED)
+		return false;
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &was);
+	pid = clone(between, stack + STACK, CLONE_VM | CLONE_VFORK, h);
+	if (pid < 0)
+		h->error = errno;
+	else
+		while (syscall(SYS_wait4, pid, NULL, __WCLONE, NULL) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
+	munmap(stack, STACK);
+	errno = h->error;
+	return !h->error;
+}
+
+static void copy_address(uint8_t to[static 28], const void *addr, socklen_t n)
+{
+	memcpy(to, addr, n < 28 ? n : 28);
+}
+
+/* Whom the app talks to, for getpeername() and getsockname() in whatever program gets the descriptor. */
+static bool name_end(struct handover *h)
+{
+	static _Atomic uint32_t serial;
+	struct relay_name name = {.mark = RELAY_MARK, .cookie = h->c->cookie};
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
+	socklen_t n = sizeof own;
+
+	sys_getsockname(h->tcp, (struct sockaddr *)&own, &n);
+	copy_address(name.own, &own, n);
+	copy_address(name.peer, &h->c->addr, h->c->addr_len);
+	name.serial = (uint32_t)getpid() * 1000003U + atomic_fetch_add(&serial, 1);
+	memcpy(at.sun_path, &name, sizeof name);
+	return bind(h->end, (struct sockaddr *)&at, offsetof(struct sockaddr_un, sun_path) + sizeof name) == 0;
+}
+
+static void copy_timeout(const struct handover *h, int option)
+{
+	struct timeval t = {0, 0};
+	socklen_t n = sizeof t;
+
+	if (sys_getsockopt(h->tcp, SOL_SOCKET, option, &t, &n) == 0)
+		sys_setsockopt(h->app, SOL_SOCKET, option, &t, sizeof t);
+}
+
+static bool make_pair(struct handover *h)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return false;
+	h->app = pair[0];
+	h->end = pair[1];
+	copy_timeout(h, SO_RCVTIMEO);
+	copy_timeout(h, SO_SNDTIMEO);
+	if (sys_send(h->app, "", 1) == 1 && name_end(h) && syscall(SYS_fcntl, h->app, F_SETFL, sys_flags(h->tcp)) == 0)
+		return true;
+	syscall(SYS_close, h->app);
+	syscall(SYS_close, h->end);
+	return false;
+}
+
+int relay_start(struct conn *c, int fd, bool later)
+{
+	bool shared = record_self() != getpid() || (c->rec.share && atomic_load(&c->rec.share->refs) > 1);
+	struct handover h = {.c = c, .tcp = fd, .later = later && shared};
+	int saved = errno, error;
+
+	if (!make_pair(&h)) {
+		conn_put(c);
+		return -1;
+	}
+	if (!copy_process(&h)) {
+		error = errno;
+		syscall(SYS_close, h.app);
+		h.app = -1;
+		saved = error;
+	} else {
+		conn_leave(c);
+	}
+	syscall(SYS_close, h.end);
+	conn_put(c);
+	errno = saved;
+	return h.app;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * relay: the process that carries a session where user-space state cannot follow: into a program that is exec()ed, or to processes that
+ * share a connection after fork().
+ *
+ *   program ─ fd ─ [ app end ═ AF_UNIX pair ═ relay end ] relay ─ conn ─ tls ─ record ─ socket ─► peer
+ *
+ * It is a copy of the process that had the session, and nobody's child: a vfork()-like child of the app that sends no SIGCHLD and is not
+ * found by wait() forks it and is gone at once. So the copy is made by the C library's own fork(), with malloc and OpenSSL consistent although other
+ * threads run on.
+ *
+ * A relay ends with the last program that has the app end. What the program may not see as an end of file (a reset, a stream cut short) reaches
+ * it as ECONNRESET: an AF_UNIX socket says that when its other end was closed with bytes unread, so the relay always leaves one
+ * byte unread that it has passed on already: at first the seed, then the last byte of what was said. */
+#ifndef STARTTLS_RELAY_H
+#define STARTTLS_RELAY_H
+
+#include "conn.h"
+
+/* Hand c over, whose socket fd is, to a relay; the struct conn is dead in this process afterwards. Returns the app end, close-on-exec, with the
+ * descriptor flags and time-outs of fd; -1 with errno: nothing has changed. With `later` the relay of a connection that other processes have, too, leaves it to them until the program says something or it
+ * is the last one.
+ * Consumes a reference. No lock may be held. Works in a vfork() child. Not async-signal-safe. */
+int relay_start(struct conn *c, int fd, bool later);
+
+/* relay_run.c: be the relay of c, whose socket is `tcp`, until both ends are finished. Never returns. */
+void relay_run(struct conn *c, int tcp, int end, bool later) __attribute__((noreturn));
+
+#endif

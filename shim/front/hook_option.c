@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ * hook_option: the program behind a relay has an AF_UNIX socket where it expects TCP. Whom it talks to is in the name of the other end (struct
+ * relay_name, engine.h), so nothing need be remembered across exec(); options of TCP and IP are answered where the kernel
+ * knows none. */
+#include "hook.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Is fd the app end of a relay? Keeps errno. */
+static SLOW bool behind_relay(int fd, struct relay_name *name)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNSPEC};
+	socklen_t n = sizeof(un);
+	int error = errno;
+	bool is = syscall(SYS_getpeername, fd, &un, &n) == 0 && un.sun_family == AF_UNIX &&
+		  n == offsetof(struct sockaddr_un, sun_path) + sizeof(*name);
+
+	errno = error;
+	if (is)
+		memcpy(name, un.sun_path, sizeof(*name));
+	return is && !name->abstract && strcmp(name->mark, RELAY_MARK) == 0;
+}
+
+/* As the kernel copies a socket address out: cut to `room`, and *len says how long it is. */
+static void tell_address(const uint8_t from[static 28], struct sockaddr *to, socklen_t room, socklen_t *len)
+{
+	sa_family_t family;
+	socklen_t n;
+
+	memcpy(&family, from, sizeof(family));
+	n = family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	memcpy(to, from, n < room ? n : room);
+	*len = n;
+}
+
+HOOK int getpeername(int fd, __SOCKADDR_ARG to, socklen_t *len)
+{
+	struct sockaddr *addr = to.__sockaddr__;
+	socklen_t room = len ? *len : 0;
+	struct relay_name name;
+	int result = real.getpeername(fd, addr, len);
+
+	if (result == 0 && room >= sizeof(addr->sa_family) && addr->sa_family == AF_UNIX && behind_relay(fd, &name))
+		tell_address(name.peer, addr, room, len);
+	return result;
+}
+
+HOOK int getsockname(int fd, __SOCKADDR_ARG to, socklen_t *len)
+{
+	struct sockaddr *addr = to.__sockaddr__;
+	socklen_t room = len ? *len : 0;
+	struct relay_name name;
+	int result = real.getsockname(fd, addr, len);
+
+	if (result == 0 && room >= sizeof(addr->sa_family) && addr->sa_family == AF_UNIX && behind_relay(fd, &name))
+		tell_address(name.own, addr, room, len);
+	return result;
+}
+
+static bool tcp_or_ip(int level)
+{
+	return level == IPPROTO_TCP || level == IPPROTO_IP || level == IPPROTO_IPV6;
+}
+
+static int fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+/* A switch that is off; TCP_INFO of an established connection. */
+static SLOW int tell_option(int fd, int level, int name, void *value, socklen_t *len)
+{
+	static const struct tcp_info info = {.tcpi_state = TCP_ESTABLISHED};
+	struct relay_name relay;
+	int off = 0;
+	size_t n = level == IPPROTO_TCP && name == TCP_INFO ? sizeof(info) : sizeof(off);
+
+	if (!behind_relay(fd, &relay))
+		return fail(EOPNOTSUPP);
+	if (!value || !len)
+		return fail(EFAULT);
+	if (*len < n)
+		n = *len;
+	memcpy(value, n > sizeof(off) ? (const void *)&info : &off, n);
+	*len = (socklen_t)n;
+	return 0;
+}
+
+/* SO_DOMAIN and SO_PROTOCOL of an AF_UNIX socket, as they were before the relay. */
+static SLOW void tell_kind(int fd, int name, int *value)
+{
+	struct relay_name relay;
+	sa_family_t family;
+
+	if (!behind_relay(fd, &relay))
+		return;
+	memcpy(&family, relay.peer, sizeof(family));
+	*value = name == SO_DOMAIN ? family : IPPROTO_TCP;
+}
+
+HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int result = real.getsockopt(fd, level, name, value, len);
+
+	if (result < 0)
+		return errno == EOPNOTSUPP && tcp_or_ip(level) ? tell_option(fd, level, name, value, len) : result;
+	if (level == SOL_SOCKET && (name == SO_DOMAIN || name == SO_PROTOCOL) && *len == sizeof(int))
+		tell_kind(fd, name, value);
+	return 0;
+}
+
+/* There is nothing to set: the relay sends everything at once. */
+static SLOW int set_option(int fd)
+{
+	struct relay_name relay;
+
+	return behind_relay(fd, &relay) ? 0 : fail(EOPNOTSUPP);
+}
+
+HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int result = real.setsockopt(fd, level, name, value, len);
+
+	return result < 0 && errno == EOPNOTSUPP && tcp_or_ip(level) ? set_option(fd) : result;
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Other processes and a connection: programs that are executed on it, children that share it. As in carrier.bats, each program prints under the shim what
+# it prints natively, and the peer insists on TLS.
+
+load helper
+
+# same_as_native [PEER OPTION …] -- PROGRAM [WORD]
+same_as_native() {
+  local options=()
+  while [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  local program=$legacy/$2 native=0 shimmed=0
+  shift 2
+  local plain=()
+  for option in "${options[@]}"; do
+    case $option in --tls-max | 1.[23]) ;; *) plain+=("$option") ;; esac
+  done
+  serve_plain "${plain[@]}"
+  timeout 60 "$program" localhost "$PORT" "$@" >native || native=$?
+  peer_stop
+  serve "${options[@]}"
+  watch verify
+  shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed || shimmed=$?
+  diff native shimmed
+  [ "$native" = "$shimmed" ]
+  log_says "starttls verified to=localhost"
+  peer_saw HELO
+  for word in HELO NOOP QUIT; do peer_never_saw_in_clear "$word"; done
+}
+
+@test "exec: sh on standard input and output goes on with the session" {
+  same_as_native -- exec sh
+  peer_saw "NOOP from sh"
+  facts "^end close_notify"
+}
+
+@test "exec: python on standard input asks who its peer is, and for TCP_NODELAY" { same_as_native -- exec python; }
+@test "exec: descriptors 6 and 7, as tcpclient hands them on" { same_as_native -- exec six; }
+@test "exec in a child, while the parent waits" { same_as_native -- exec child; }
+@test "exec in a child of vfork()" { same_as_native -- exec vfork; }
+@test "posix_spawn with file actions" { same_as_native -- exec spawn; }
+@test "system() on a connection that is standard input and output; afterwards the program itself" { same_as_native -- exec system; }
+@test "helpers that inherit the connection by the way do not disturb it" { same_as_native -- exec helpers; }
+@test "exec fails: the program goes on, and still knows its peer" { same_as_native -- exec failure; }
+@test "FD_CLOEXEC is told as the program set it, and means what it says" { same_as_native -- exec cloexec; }
+@test "exec: half close, and the answer still arrives" { same_as_native -- exec half-close; }
+@test "exec: a reset of the peer arrives as ECONNRESET" { same_as_native --reset-at quit -- exec reset; }
+@test "exec: 700 kB each way at once" { same_as_native -- exec flow; }
+@test "exec under TLS 1.2" { same_as_native --tls-max 1.2 -- exec sh; }
+@test "exec fails under TLS 1.2: 700 kB each way at once" { same_as_native --tls-max 1.2 -- exec flow; }
