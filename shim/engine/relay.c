@@ -51,7 +51,8 @@ static int between(void *arg)
 /* Signal handlers of the app must not run in a child that shares its memory. */
 static bool copy_process(struct handover *h)
 {
-	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	sigset_t every, was;
 	pid_t pid;
 
@@ -90,7 +91,8 @@ static bool name_end(struct handover *h)
 	copy_address(name.peer, &h->c->addr, h->c->addr_len);
 	name.serial = (uint32_t)getpid() * 1000003U + atomic_fetch_add(&serial, 1);
 	memcpy(at.sun_path, &name, sizeof name);
-	return bind(h->end, (struct sockaddr *)&at, offsetof(struct sockaddr_un, sun_path) + sizeof name) == 0;
+	return bind(h->end, (struct sockaddr *)&at,
+		    offsetof(struct sockaddr_un, sun_path) + sizeof name) == 0;
 }
 
 static void copy_timeout(const struct handover *h, int option)
@@ -112,7 +114,8 @@ static bool make_pair(struct handover *h)
 	h->end = pair[1];
 	copy_timeout(h, SO_RCVTIMEO);
 	copy_timeout(h, SO_SNDTIMEO);
-	if (sys_send(h->app, "", 1) == 1 && name_end(h) && syscall(SYS_fcntl, h->app, F_SETFL, sys_flags(h->tcp)) == 0)
+	if (sys_send(h->app, "", 1) == 1 && name_end(h) &&
+	    syscall(SYS_fcntl, h->app, F_SETFL, sys_flags(h->tcp)) == 0)
 		return true;
 	syscall(SYS_close, h->app);
 	syscall(SYS_close, h->end);
@@ -121,7 +124,8 @@ static bool make_pair(struct handover *h)
 
 int relay_start(struct conn *c, int fd, bool later)
 {
-	bool shared = record_self() != getpid() || (c->rec.share && atomic_load(&c->rec.share->refs) > 1);
+	bool shared =
+		record_self() != getpid() || (c->rec.share && atomic_load(&c->rec.share->refs) > 1);
 	struct handover h = {.c = c, .tcp = fd, .later = later && shared};
 	int saved = errno, error;
 

@@ -105,7 +105,8 @@ static bool take_from_app(struct relay *r)
 	if (n > 1) {
 		r->up.end += (size_t)n - 1;
 		for (left = (size_t)n - 1; left; left -= (size_t)n) {
-			n = sys_recv(r->app, dropped, left < sizeof dropped ? left : sizeof dropped, 0);
+			n = sys_recv(r->app, dropped, left < sizeof dropped ? left : sizeof dropped,
+				     0);
 			if (n <= 0)
 				end();
 		}
@@ -227,7 +228,8 @@ static void watch(struct relay *r, int fd)
 /* Keep these two descriptors, as new numbers above stderr's; close all others. */
 static void close_others(struct relay *r)
 {
-	int a = (int)syscall(SYS_fcntl, r->tcp, F_DUPFD_CLOEXEC, 3), b = (int)syscall(SYS_fcntl, r->app, F_DUPFD_CLOEXEC, 3);
+	int a = (int)syscall(SYS_fcntl, r->tcp, F_DUPFD_CLOEXEC, 3),
+	    b = (int)syscall(SYS_fcntl, r->app, F_DUPFD_CLOEXEC, 3);
 	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a), fd;
 
 	if (a < 0 || b < 0)

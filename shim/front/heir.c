@@ -37,7 +37,9 @@ static void each_open(void (*what)(int fd, void *arg), void *arg)
 {
 	_Alignas(struct entry) char entries[2048];
 	long n, at;
-	int dir = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+	int dir = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/fd",
+			       O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+	    fd;
 
 	for (fd = 0; dir < 0 && fd < WITHOUT_PROC; fd++)
 		what(fd, arg);
@@ -64,8 +66,9 @@ struct estate {
 	uint64_t cookie;
 	bool (*given)(int fd); /* besides the standard ones; NULL for exec */
 	bool spawning;
-	bool left, standard; /* to be left to the program at all; as standard input, output or error */
-	int end;             /* the relay's; -1: none to be had */
+	bool left,
+		standard; /* to be left to the program at all; as standard input, output or error */
+	int end;          /* the relay's; -1: none to be had */
 };
 
 static void look(int fd, void *arg)

@@ -29,7 +29,8 @@ static SLOW bool behind_relay(int fd, struct relay_name *name)
 }
 
 /* As the kernel copies a socket address out: cut to `room`, and *len says how long it is. */
-static void tell_address(const uint8_t from[static 28], struct sockaddr *to, socklen_t room, socklen_t *len)
+static void tell_address(const uint8_t from[static 28], struct sockaddr *to, socklen_t room,
+			 socklen_t *len)
 {
 	sa_family_t family;
 	socklen_t n;
@@ -47,7 +48,8 @@ HOOK int getpeername(int fd, __SOCKADDR_ARG to, socklen_t *len)
 	struct relay_name name;
 	int result = real.getpeername(fd, addr, len);
 
-	if (result == 0 && room >= sizeof(addr->sa_family) && addr->sa_family == AF_UNIX && behind_relay(fd, &name))
+	if (result == 0 && room >= sizeof(addr->sa_family) && addr->sa_family == AF_UNIX &&
+	    behind_relay(fd, &name))
 		tell_address(name.peer, addr, room, len);
 	return result;
 }
@@ -59,7 +61,8 @@ HOOK int getsockname(int fd, __SOCKADDR_ARG to, socklen_t *len)
 	struct relay_name name;
 	int result = real.getsockname(fd, addr, len);
 
-	if (result == 0 && room >= sizeof(addr->sa_family) && addr->sa_family == AF_UNIX && behind_relay(fd, &name))
+	if (result == 0 && room >= sizeof(addr->sa_family) && addr->sa_family == AF_UNIX &&
+	    behind_relay(fd, &name))
 		tell_address(name.own, addr, room, len);
 	return result;
 }
@@ -111,8 +114,11 @@ HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	int result = real.getsockopt(fd, level, name, value, len);
 
 	if (result < 0)
-		return errno == EOPNOTSUPP && tcp_or_ip(level) ? tell_option(fd, level, name, value, len) : result;
-	if (level == SOL_SOCKET && (name == SO_DOMAIN || name == SO_PROTOCOL) && *len == sizeof(int))
+		return errno == EOPNOTSUPP && tcp_or_ip(level)
+			       ? tell_option(fd, level, name, value, len)
+			       : result;
+	if (level == SOL_SOCKET && (name == SO_DOMAIN || name == SO_PROTOCOL) &&
+	    *len == sizeof(int))
 		tell_kind(fd, name, value);
 	return 0;
 }
