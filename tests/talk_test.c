@@ -342,7 +342,7 @@ static bool do_step(struct run *r, const struct step *step, size_t cut)
 		talk_peer_gone(r->t);
 		return true;
 	case 'D':
-		talk_refuse(r->t, CAUSE_OTHER, "peer did not answer in time");
+		talk_too_late(r->t, "peer did not answer in time");
 		return true;
 	case 'w':
 		return is_reason(r, s);
@@ -353,10 +353,13 @@ static bool do_step(struct run *r, const struct step *step, size_t cut)
 
 static bool run(struct dialogue *d, size_t cut)
 {
-	struct talk_setup setup = {d->proto, d->tls_required, "[192.0.2.1]", "mx.example"};
-	struct run r = {.d = d, .t = talk_new(&setup)};
+	struct talk_setup setup = {d->proto, d->tls_required, "[192.0.2.1]", "mx.example", {0}};
+	struct run r = {.d = d};
 	bool ok = true;
 
+	for (size_t i = 0; i < sizeof(setup.nonce); i++)
+		setup.nonce[i] = (uint8_t)i; /* so an IMAP tag is 000102… */
+	r.t = talk_new(&setup);
 	r.to_app.max = r.to_peer.max = r.waiting.max = GOT_MAX;
 	for (size_t i = 0; ok && i < d->n; i++)
 		ok = do_step(&r, &d->steps[i], cut) && is_safe(&r);

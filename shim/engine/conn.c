@@ -67,6 +67,10 @@ struct conn *conn_open(const struct order *order, const char **why)
 	}
 	if (!tls_ready(order->verdict, why))
 		return NULL;
+	if (!sys_random(setup.nonce, sizeof setup.nonce)) {
+		*why = "the kernel gives no random numbers";
+		return NULL;
+	}
 	c = conn_take();
 	if (!c) {
 		*why = "out of memory";

@@ -355,11 +355,27 @@ static enum wait clear_step(struct conn *c, int fd)
 
 static bool deadline_over(struct conn *c)
 {
-	int timeout_s = c->verdict.timeout_s ? c->verdict.timeout_s : DEFAULT_TIMEOUT_S;
+	const struct proto *proto = proto_named(c->verdict.proto);
+	int timeout_s = c->verdict.timeout_s ? c->verdict.timeout_s
+			: proto->silence_s   ? proto->silence_s
+					     : DEFAULT_TIMEOUT_S;
 
 	if (!c->deadline_ms)
 		c->deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
 	return now_ms() >= c->deadline_ms;
+}
+
+static void too_late(struct conn *c, int fd)
+{
+	static const char why[] =
+		"the server did not bring TLS up before the deadline (the rule's `timeout`)";
+
+	if (c->phase == CONN_SHAKE) {
+		conn_refuse(c, fd, CAUSE_TLS, why);
+		return;
+	}
+	talk_too_late(c->talk, why);
+	follow_talk(c, fd);
 }
 
 enum wait conn_advance(struct conn *c, int fd, bool read_ok)
@@ -387,13 +403,10 @@ enum wait conn_advance(struct conn *c, int fd, bool read_ok)
 			return WAIT_NONE;
 		}
 	}
-	if ((c->phase == CONN_TALK || c->phase == CONN_SHAKE) && deadline_over(c)) {
-		conn_refuse(c, fd, c->phase == CONN_SHAKE ? CAUSE_TLS : CAUSE_OTHER,
-			    "the server did not bring TLS up before the deadline (the rule's "
-			    "`timeout`)");
-		return WAIT_NONE;
-	}
-	return wait;
+	if ((c->phase != CONN_TALK && c->phase != CONN_SHAKE) || !deadline_over(c))
+		return wait;
+	too_late(c, fd);
+	return c->phase == CONN_CLEAR ? clear_step(c, fd) : WAIT_NONE;
 }
 
 size_t conn_hold(struct conn *c, const struct iovec *iov, size_t n, size_t skip)

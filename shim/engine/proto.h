@@ -44,10 +44,16 @@ struct proto {
 	const char *spec;     /* "RFC 3207 section 4" */
 	uint16_t ports[6];    /* zero-terminated when shorter */
 	bool peer_first;      /* the peer greets before the app speaks */
+	bool unasked;         /* the peer may speak at any time (IRC's NOTICE): what it says before our command has left is shown
+	                       * with talk_proto.asked false, where others are refused */
+	uint8_t silence_s;    /* not 0: peers that know no TLS say nothing at all, so after that long (or the rule's `timeout`) silence is
+	                       * a no, and the policy decides */
 	bool implicit;        /* TLS from the first byte: no dialogue at all, so neither frame, app nor peer */
 	const char *inner;    /* implicit: the protocol inside TLS, whose words a refusal takes; NULL: unknown */
 	bool eof_delimits;    /* end of stream is data's only end mark: EOF without close_notify is an error */
 
+	/* NULL: wait for somebody to speak. Else called once, at the start: speak first. */
+	void (*start)(struct talk *t);
 	/* Length in bytes of the first whole unit in `in`; 0: more is needed; -1: this is not our protocol (talk refuses;
 	 * t->why says why when set). A length is never larger than in.n. */
 	ssize_t (*frame)(struct talk *t, enum side from, struct span in);
@@ -60,12 +66,16 @@ struct proto {
 	void (*refuse)(struct talk *t, enum cause cause, const char *why);
 };
 
+enum { TALK_NONCE = 32 }; /* bytes */
+
 /* The part of a talk that belongs to its protocol; talk.c sets the rest up and never looks at step and seen. */
 struct talk_proto {
 	int step;         /* where the dialogue is; 0 at the start */
 	unsigned seen;    /* flags of the protocol's own */
 	unsigned units;   /* free counter of the protocol's own (lines of a multi-line reply …) */
 	int code;         /* free number of the protocol's own (the code of a multi-line reply …) */
+	bool asked;       /* all we had to say had left before the peer began the unit that is shown */
+	uint8_t nonce[TALK_NONCE]; /* nobody else can guess it (IMAP tags) */
 	const char *self; /* how we name ourselves: an address literal, "[192.0.2.1]" */
 	const char *host; /* the name the app asked for, or NULL */
 	bool spent;       /* set it before NOTLS when the app cannot go on in this stream, because the peer has heard too much of
@@ -95,6 +105,25 @@ bool talk_greet(struct talk *t, const char *text);
 enum { FRAME_LINE_MAX = 4096 }; /* bytes; RFC 5321 4.5.3.1.5 asks for 512 */
 /* One line up to and with its LF. -1 on NUL or when the first FRAME_LINE_MAX bytes hold no LF. */
 ssize_t frame_line(struct talk *t, struct span in);
+
+/* frame_line as the frame member of a protocol of lines. */
+ssize_t frame_lines(struct talk *t, enum side from, struct span in);
+
+/* proto/line.c: what protocols of lines share. All pure, but for the moves. */
+enum { LINES_MAX = 300 }; /* of one reply, or before TLS where replies have no end of their own */
+/* The line without its LF or CRLF. */
+struct span line_text(struct span unit);
+/* No control characters but the tab; 8-bit text passes: old servers greet in Latin-1. */
+bool line_is_text(struct span line);
+/* The first word of *line, up to a blank; *line is then what follows the blanks. Empty at the end, or when *line begins with a blank. */
+struct span line_word(struct span *line);
+/* 100 to 599 when the line is three digits and then SP, "-" or its end; else -1. */
+int line_code(struct span line);
+/* One line more (talk_proto.units); false when that is more than LINES_MAX, with why set. */
+bool line_counts(struct talk *t);
+/* MOVE_NOTLS and MOVE_BAD with their reason. */
+enum move move_notls(struct talk *t, const char *why);
+enum move move_bad(struct talk *t, const char *why);
 
 /* proto/list.c: the list of protocols. NULL when there is none of that name. */
 const struct proto *proto_named(const char *name);

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -67,6 +68,12 @@ static inline int sys_unread(int fd, int *bytes)
 static inline int sys_flags(int fd)
 {
 	return (int)syscall(SYS_fcntl, fd, F_GETFL);
+}
+
+/* Bytes nobody can guess; n at most 256, so it is all or nothing. May wait for the kernel's first entropy after boot. */
+static inline bool sys_random(void *bytes, size_t n)
+{
+	return syscall(SYS_getrandom, bytes, n, 0) == (long)n;
 }
 
 /* What is ready right now of `events`. */

@@ -161,7 +161,7 @@ static const char *out_of_turn(const struct talk *t)
 		return "peer sent plaintext where TLS was expected";
 	if (t->phase == TALK_HANDSHAKE)
 		return "peer sent plaintext after agreeing to TLS";
-	if (buf_len(&t->to_peer))
+	if (buf_len(&t->to_peer) && !t->proto->unasked)
 		return "peer answered before it was asked";
 	if (!t->proto->peer_first && !t->spoken)
 		return "peer spoke before the app did";
@@ -201,6 +201,8 @@ static size_t hear(struct talk *t, struct span in)
 		unit = buf_span(&t->part);
 	}
 	t->own.why = NULL;
+	if (!before)
+		t->own.asked = !buf_len(&t->to_peer);
 	n = t->proto->frame(t, SIDE_PEER, unit);
 	if (n > 0 && ((size_t)n <= before || (size_t)n > unit.n))
 		n = -1; /* a protocol that miscounts shall not make us do so */
@@ -302,6 +304,18 @@ void talk_refuse(struct talk *t, enum cause cause, const char *why)
 {
 	if (!is_over(t))
 		refuse(t, cause, why);
+}
+
+void talk_too_late(struct talk *t, const char *why)
+{
+	if (t->phase != TALK_DIALOGUE || !t->proto->silence_s) {
+		talk_refuse(t, CAUSE_OTHER, why);
+		return;
+	}
+	if (move_all(&t->greeting, &t->part)) /* in plaintext the app wants half a line too */
+		no_tls(t, CAUSE_NOT_OFFERED, why);
+	else
+		refuse(t, CAUSE_OTHER, "out of memory");
 }
 
 void talk_redialled(struct talk *t, const char *why)
@@ -443,6 +457,9 @@ struct talk *talk_new(const struct talk_setup *setup)
 	t->greeting.max = TALK_TELL_MAX;
 	t->to_peer.max = TALK_SAY_MAX;
 	t->to_app.max = TALK_TELL_MAX;
+	memcpy(t->own.nonce, setup->nonce, sizeof(t->own.nonce));
+	if (t->proto->start)
+		t->proto->start(t);
 	return t;
 }
 

@@ -39,6 +39,7 @@ struct talk_setup {
 	bool tls_required;
 	const char *self; /* address literal of our end; borrowed until talk_new returns */
 	const char *host; /* the name the app asked for, or NULL; likewise */
+	uint8_t nonce[TALK_NONCE]; /* random bytes, fresh for each talk */
 };
 
 /* A new talk, or NULL when memory is out. Implicit protocols start in TALK_HANDSHAKE. The caller frees it. */
@@ -48,8 +49,8 @@ void talk_free(struct talk *t);
 /* Feed what the peer said. Returns the bytes consumed: in TALK_DIALOGUE all of them (the beginning of a unit is kept for the next
  * call), less when the phase changed. Refuses, at every level and however the bytes are cut, what the peer says out of turn: behind
  * the unit that agreed to TLS, half a line included, in this call or the next (RFC 3207 section 6, CVE-2021-22947); and while
- * to_peer is not yet drained, because a reply counts only if it came after the command it answers. So the caller drains to_peer
- * before it looks for more. In the phases OPEN, CLEAR, OWN and REFUSED nothing is consumed: in CLEAR what is left belongs to the
+ * to_peer is not yet drained, because a reply counts only if it came after the command it answers (struct proto.unasked tells who
+ * may). So the caller drains to_peer before it looks for more. In the phases OPEN, CLEAR, OWN and REFUSED nothing is consumed: in CLEAR what is left belongs to the
  * app, behind to_app. */
 size_t talk_from_peer(struct talk *t, struct span bytes);
 
@@ -59,6 +60,10 @@ size_t talk_from_app(struct talk *t, struct span bytes);
 
 /* The peer closed or reset the connection: refuses, unless the talk is over. */
 void talk_peer_gone(struct talk *t);
+
+/* The peer did not answer in time: refuses, unless the talk is over; but where silence is how a peer says that it knows no TLS (struct
+ * proto.silence_s) the policy decides. why as in talk_refuse. */
+void talk_too_late(struct talk *t, const char *why);
 
 /* The handshake ended well: phase TALK_OPEN, the held app bytes in to_peer, the greeting in to_app. */
 void talk_tls_up(struct talk *t);

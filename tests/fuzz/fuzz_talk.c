@@ -110,7 +110,8 @@ static size_t step_of(const struct run *r, size_t n)
 static bool is_early(const struct run *r)
 {
 	return talk_phase(r->t) == TALK_HANDSHAKE ||
-	       (talk_phase(r->t) == TALK_DIALOGUE && buf_len(talk_to_peer(r->t)));
+	       (talk_phase(r->t) == TALK_DIALOGUE && buf_len(talk_to_peer(r->t)) &&
+		!r->proto->unasked);
 }
 
 static void from_peer(struct run *r, struct span s)
@@ -251,7 +252,7 @@ static void play(struct run *r, uint8_t setup, struct span in)
 	r->tls_up = false;
 	r->to_peer.n = r->to_app.n = r->said.n = r->heard = 0;
 	r->memory = __sanitizer_get_current_allocated_bytes();
-	r->t = talk_new(&(struct talk_setup){r->proto, r->required, "[192.0.2.1]", NULL});
+	r->t = talk_new(&(struct talk_setup){r->proto, r->required, "[192.0.2.1]", NULL, {0}});
 	REQUIRE(r->t);
 	for (int i = 0; i < EVENTS_MAX && in.n >= 2; i++) {
 		struct span s = span_first(span_after(in, 2), in.at[1]);

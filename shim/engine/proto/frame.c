@@ -26,3 +26,9 @@ ssize_t frame_line(struct talk *t, struct span in)
 	}
 	return 0;
 }
+
+ssize_t frame_lines(struct talk *t, enum side from, struct span in)
+{
+	(void)from;
+	return frame_line(t, in);
+}

@@ -14,7 +14,6 @@
 
 enum { WAIT_GREETING, WAIT_OFFER, WAIT_GO }; /* talk_proto.step */
 enum { OFFERED = 1 };                        /* talk_proto.seen */
-enum { LINES_MAX = 300 };                    /* of one reply */
 
 /* How SMTP and LMTP differ. */
 struct hello {
@@ -27,55 +26,32 @@ struct line {
 	struct span text; /* behind the separator, without the line's end */
 };
 
-static struct span without_eol(struct span s)
-{
-	if (s.n && s.at[s.n - 1] == '\n')
-		s.n--;
-	if (s.n && s.at[s.n - 1] == '\r')
-		s.n--;
-	return s;
-}
-
-/* No control characters (RFC 5321 section 4.2, textstring). 8-bit text passes: old servers greet in
- * Latin-1. */
-static bool is_text(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((s.at[i] < ' ' && s.at[i] != '\t') || s.at[i] == 0x7f)
-			return false;
-	return true;
-}
-
 /* RFC 5321 section 4.2: three digits, the first of them 2 to 5, and then SP, "-" or the end of the
- * line. */
+ * line; no control characters in the text (textstring). */
 static bool parse(struct span unit, struct line *line)
 {
-	struct span s = without_eol(unit);
+	struct span s = line_text(unit);
 
-	if (s.n < 3 || s.at[0] < '2' || s.at[0] > '5' || s.at[1] < '0' || s.at[1] > '9' ||
-	    s.at[2] < '0' || s.at[2] > '9')
+	line->code = line_code(s);
+	if (line->code < 200)
 		return false;
-	if (s.n > 3 && s.at[3] != ' ' && s.at[3] != '-')
-		return false;
-	line->code = (s.at[0] - '0') * 100 + (s.at[1] - '0') * 10 + (s.at[2] - '0');
 	line->last = s.n == 3 || s.at[3] == ' ';
 	line->text = span_after(s, s.n > 3 ? 4 : 3);
-	return is_text(line->text);
+	return line_is_text(line->text);
 }
 
 /* The lines of one reply carry one code (RFC 5321 section 4.2.1) and have an end. */
-static bool goes_on(struct talk_proto *p, const struct line *line)
+static bool goes_on(struct talk *t, const struct line *line)
 {
+	struct talk_proto *p = talk_proto(t);
+
 	if (p->units && p->code != line->code) {
 		p->why = "server changed the code within one reply";
 		return false;
 	}
 	p->code = line->code;
-	p->units++;
-	if (p->units > LINES_MAX) {
-		p->why = "server sent a reply without end";
+	if (!line_counts(t))
 		return false;
-	}
 	if (line->last)
 		p->units = 0;
 	return true;
@@ -86,17 +62,9 @@ static bool goes_on(struct talk_proto *p, const struct line *line)
  * TLS once too often does no harm. */
 static bool offers_tls(const struct line *line)
 {
-	size_t n = 0;
+	struct span text = line->text;
 
-	while (n < line->text.n && line->text.at[n] != ' ' && line->text.at[n] != '\t')
-		n++;
-	return span_is_word(span_first(line->text, n), "STARTTLS");
-}
-
-static enum move no_tls(struct talk_proto *p, const char *why)
-{
-	p->why = why;
-	return MOVE_NOTLS;
+	return span_is_word(line_word(&text), "STARTTLS");
 }
 
 static enum move greeted(struct talk *t, const struct line *line, struct span unit,
@@ -108,7 +76,7 @@ static enum move greeted(struct talk *t, const struct line *line, struct span un
 		return MOVE_HOLD;
 	if (line->code != 220) {
 		talk_hold(t, unit);
-		return no_tls(p, "server refused service before TLS");
+		return move_notls(t, "server refused service before TLS");
 	}
 	p->step = WAIT_OFFER;
 	talk_say(t, "%s %s\r\n", hello->verb, p->self);
@@ -124,9 +92,9 @@ static enum move offered(struct talk *t, const struct line *line, const struct h
 	if (!line->last)
 		return MOVE_KEEP;
 	if (line->code != 250)
-		return no_tls(p, hello->refused);
+		return move_notls(t, hello->refused);
 	if (!(p->seen & OFFERED))
-		return no_tls(p, "server did not offer TLS");
+		return move_notls(t, "server did not offer TLS");
 	p->step = WAIT_GO;
 	talk_say(t, "STARTTLS\r\n"); /* and nothing behind it: CVE-2011-0411 */
 	return MOVE_KEEP;
@@ -137,7 +105,7 @@ static enum move agreed(struct talk *t, const struct line *line)
 {
 	if (!line->last)
 		return MOVE_KEEP;
-	return line->code == 220 ? MOVE_TLS : no_tls(talk_proto(t), "server refused STARTTLS");
+	return line->code == 220 ? MOVE_TLS : move_notls(t, "server refused STARTTLS");
 }
 
 static enum move peer(struct talk *t, struct span unit, const struct hello *hello)
@@ -150,7 +118,7 @@ static enum move peer(struct talk *t, struct span unit, const struct hello *hell
 								 went on */
 		return MOVE_BAD;
 	}
-	if (!goes_on(p, &line))
+	if (!goes_on(t, &line))
 		return MOVE_BAD;
 	switch (p->step) {
 	case WAIT_GREETING:
@@ -173,12 +141,6 @@ static enum move lmtp_peer(struct talk *t, struct span unit)
 	return peer(t, unit, &(struct hello){"LHLO", "server refused LHLO"});
 }
 
-static ssize_t frame(struct talk *t, enum side from, struct span in)
-{
-	(void)from;
-	return frame_line(t, in);
-}
-
 /* 421 answers anything at any time and defers the mail (RFC 5321 sections 3.8 and 4.2.2); a 5yz
  * would bounce it. The status codes of RFC 3463 are those Postfix uses: 4.7.4 security features not
  * supported, 4.7.5 cryptographic failure. */
@@ -199,7 +161,7 @@ const struct proto proto_smtp = {
 	.spec = "RFC 3207 section 4",
 	.ports = {25, 587},
 	.peer_first = true,
-	.frame = frame,
+	.frame = frame_lines,
 	.peer = smtp_peer,
 	.refuse = refuse,
 };
@@ -209,7 +171,7 @@ const struct proto proto_lmtp = {
 	.spec = "RFC 2033 section 4.1, RFC 3207 section 4",
 	.ports = {24},
 	.peer_first = true,
-	.frame = frame,
+	.frame = frame_lines,
 	.peer = lmtp_peer,
 	.refuse = refuse,
 };
