@@ -117,6 +117,9 @@ struct span line_text(struct span unit);
 bool line_is_text(struct span line);
 /* The first word of *line, up to a blank; *line is then what follows the blanks. Empty at the end, or when *line begins with a blank. */
 struct span line_word(struct span *line);
+/* Does it end in {n} or {n+}, so that n bytes of anything follow (RFC 9051 section 4.3, RFC 5804 section 4)? Nothing that a server has
+ * to say before TLS needs that, and whoever counts wrong is lost: refuse. */
+bool line_has_literal(struct span line);
 /* 100 to 599 when the line is three digits and then SP, "-" or its end; else -1. */
 int line_code(struct span line);
 /* One line more (talk_proto.units); false when that is more than LINES_MAX, with why set. */

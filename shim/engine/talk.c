@@ -308,7 +308,7 @@ void talk_refuse(struct talk *t, enum cause cause, const char *why)
 
 void talk_too_late(struct talk *t, const char *why)
 {
-	if (t->phase != TALK_DIALOGUE || !t->proto->silence_s) {
+	if (t->phase != TALK_DIALOGUE || !t->proto->silence_s || buf_len(&t->to_peer)) {
 		talk_refuse(t, CAUSE_OTHER, why);
 		return;
 	}

@@ -27,6 +27,7 @@ struct stream {
 struct run {
 	struct talk *t;
 	const struct proto *proto;
+	const char *refusal; /* how it begins; NULL: anything */
 	bool required, single, tls_up;
 	size_t memory; /* in use before the talk */
 	size_t heard;  /* bytes that the talk took of the peer */
@@ -35,13 +36,79 @@ struct run {
 
 static struct run runs[2];
 
+#define ZERO_TAG "00000000000000000000000000000000"
+
 /* What a peer says that means well, or nearly: to get deep without guessing. */
 static const char *const lines[] = {
-	"220 mx ESMTP\r\n", "220-mx\r\n",   "250-mx\r\n", "250 STARTTLS\r\n",
-	"250-STARTTLS\r\n", "250 AUTH\r\n", "220 go\r\n", "454 no\r\n",
-	"421 busy\r\n",     "500 what\r\n", "YES\r\n",    "NO\r\n",
-	"WAIT\r\n",         "HELLO\r\n",    "GREET\r\n",  "FLOODP\r\n",
-	"250-starttls\n",   "{....}",       "220",        "2",
+	"220 mx ESMTP\r\n",
+	"220-mx\r\n",
+	"250-mx\r\n",
+	"250 STARTTLS\r\n",
+	"250-STARTTLS\r\n",
+	"250 AUTH\r\n",
+	"220 go\r\n",
+	"454 no\r\n",
+	"421 busy\r\n",
+	"500 what\r\n",
+	"YES\r\n",
+	"NO\r\n",
+	"WAIT\r\n",
+	"HELLO\r\n",
+	"GREET\r\n",
+	"FLOODP\r\n",
+	"250-starttls\n",
+	"{....}",
+	"220",
+	"2",
+	/* imap; the nonce is zero */
+	"* OK hello\r\n",
+	"* CAPABILITY IMAP4rev1 STARTTLS\r\n",
+	ZERO_TAG " OK done\r\n",
+	ZERO_TAG " NO\r\n",
+	"* PREAUTH\r\n",
+	"* BYE\r\n",
+	"* LIST {5}\r\n",
+	"+ go on\r\n",
+	/* pop3 */
+	"+OK <1.2@mx>\r\n",
+	"STLS\r\n",
+	".\r\n",
+	"-ERR what\r\n",
+	"+OKAY\r\n",
+	/* sieve */
+	"\"STARTTLS\"\r\n",
+	"OK\r\n",
+	"BYE\r\n",
+	/* nntp */
+	"200 news\r\n",
+	"101 list\r\n",
+	"STARTTLS\r\n",
+	"MODE-READER\r\n",
+	"382 go\r\n",
+	"580 no\r\n",
+	/* irc, nut */
+	":irc NOTICE * :hello\r\n",
+	":irc 670 * :go\r\n",
+	":irc 421 * :what\r\n",
+	"ERROR :no\r\n",
+	"OK STARTTLS\n",
+	"ERR UNKNOWN-COMMAND\n",
+};
+
+/* Who plays, and how each refusal begins: with nothing of the peer before it. */
+static const struct {
+	const char *name, *refusal;
+} parts[] = {
+	{"smtp", "421 4.7."},
+	{"lmtp", "421 4.7."},
+	{"smtps", "421 4.7."},
+	{"toy", NULL},
+	{"imap", "* BYE [ALERT] libstarttls: "},
+	{"pop3", "-ERR [SYS/TEMP] libstarttls: "},
+	{"sieve", "BYE (TRYLATER) \"libstarttls: "},
+	{"nntp", "400 libstarttls: "},
+	{"irc", "ERROR :libstarttls: "},
+	{"nut", "ERR FEATURE-NOT-CONFIGURED libstarttls: "},
 };
 
 static void append(struct stream *s, struct span bytes)
@@ -74,10 +141,10 @@ static void check_refusal(struct run *r)
 	REQUIRE(talk_why(r->t) && *talk_why(r->t) && strlen(talk_why(r->t)) < 400);
 	for (const char *c = talk_why(r->t); *c; c++)
 		REQUIRE(*c >= ' ' && *c <= '~');
-	if (r->proto == &toy || r->to_app.n)
+	if (!r->refusal || r->to_app.n)
 		return;
-	/* One line of SMTP's length, and nothing of the peer before it. */
-	REQUIRE(span_starts(told, "421 4.7.") && told.n <= 512);
+	/* One line of the length that most protocols allow, but for ManageSieve's escapes. */
+	REQUIRE(span_starts(told, r->refusal) && told.n <= (r->refusal[0] == 'B' ? 1024 : 512));
 	REQUIRE(memchr(told.at, '\n', told.n) == told.at + told.n - 1);
 }
 
@@ -215,7 +282,10 @@ static void event(struct run *r, uint8_t what, struct span s)
 			from_peer(r, span_text(lines[s.n % (sizeof(lines) / sizeof(*lines))]));
 		break;
 	case 10:
-		talk_redialled(r->t, "handshake failed");
+		if (s.n % 2)
+			talk_too_late(r->t, "peer did not answer in time");
+		else
+			talk_redialled(r->t, "handshake failed");
 		break;
 	case 11:
 		drain(&r->to_peer, talk_to_peer(r->t));
@@ -244,10 +314,10 @@ static void check_order(const struct run *r)
 
 static void play(struct run *r, uint8_t setup, struct span in)
 {
-	static const char *const names[] = {"smtp", "lmtp", "smtps", "toy"};
-	const char *name = names[(setup >> 1) % 4];
+	size_t part = (setup >> 1) % (sizeof(parts) / sizeof(*parts));
 
-	r->proto = strcmp(name, "toy") == 0 ? &toy : proto_named(name);
+	r->proto = parts[part].refusal ? proto_named(parts[part].name) : &toy;
+	r->refusal = parts[part].refusal;
 	r->required = setup & 1;
 	r->tls_up = false;
 	r->to_peer.n = r->to_app.n = r->said.n = r->heard = 0;

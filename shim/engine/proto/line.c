@@ -45,6 +45,19 @@ static bool is_digit(uint8_t c)
 	return c >= '0' && c <= '9';
 }
 
+bool line_has_literal(struct span line)
+{
+	size_t n = line.n;
+
+	if (!n || line.at[--n] != '}')
+		return false;
+	if (n && line.at[n - 1] == '+')
+		n--;
+	while (n && is_digit(line.at[n - 1]))
+		n--;
+	return n && line.at[n - 1] == '{';
+}
+
 int line_code(struct span s)
 {
 	if (s.n < 3 || s.at[0] < '1' || s.at[0] > '5' || !is_digit(s.at[1]) || !is_digit(s.at[2]))

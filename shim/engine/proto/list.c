@@ -9,6 +9,12 @@
 	X(lmtp) \
 	X(xmpp) \
 	X(xmpp_server) \
+	X(imap) \
+	X(pop3) \
+	X(sieve) \
+	X(nntp) \
+	X(irc) \
+	X(nut) \
 	X(tls) \
 	X(smtps) \
 	X(imaps) \
