@@ -28,7 +28,7 @@ COMMAND    := $(filter-out $(POLICY_LIB),$(wildcard policy/*.c))
 FRONT      := $(wildcard shim/front/*.c)
 ENGINE     := $(wildcard shim/engine/*.c shim/engine/proto/*.c)
 UNIT_TESTS := $(wildcard tests/*_test.c)
-LEGACY     := $(wildcard tests/legacy/*.c)
+LEGACY     := $(wildcard tests/legacy/*.c tests/legacy/*.cc)
 FUZZERS    := $(wildcard tests/fuzz/fuzz_*.c)
 BENCHES    := $(wildcard tests/bench/*.c)
 
@@ -36,7 +36,7 @@ objects = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 # A program of our own tests: its one source file and the library of the layer it looks at.
 UNIT_BIN   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_TESTS))
-LEGACY_BIN := $(patsubst tests/legacy/%.c,$(BUILD)/tests/legacy/%,$(LEGACY))
+LEGACY_BIN := $(patsubst tests/legacy/%,$(BUILD)/tests/legacy/%,$(basename $(LEGACY)))
 FUZZ_BIN   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 BENCH_BIN  := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCHES))
 
@@ -91,6 +91,10 @@ $(BUILD)/tests/%_test: tests/%_test.c $(BUILD)/libengine.a $(BUILD)/libfront.a $
 $(BUILD)/tests/legacy/%: tests/legacy/%.c tests/legacy/legacy.h
 	@mkdir -p $(@D)
 	gcc -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE $(if $(filter thread,$(SAN)),$(SANFLAG),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -o $@ $< -lpthread
+
+$(BUILD)/tests/legacy/%: tests/legacy/%.cc tests/legacy/legacy.h
+	@mkdir -p $(@D)
+	g++ -O2 -g -Wall -Wextra -D_GNU_SOURCE -o $@ $<
 
 $(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h)
 	@mkdir -p $(@D)

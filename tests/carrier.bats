@@ -5,30 +5,6 @@
 
 load helper
 
-# same_as_native [PEER OPTION …] -- PROGRAM [WORD]
-same_as_native() {
-  local options=()
-  while [ "$1" != -- ]; do
-    options+=("$1")
-    shift
-  done
-  local program=$legacy/$2
-  shift 2
-  serve_plain
-  timeout 60 "$program" localhost "$PORT" "$@" >native
-  peer_stop
-  serve "${options[@]}"
-  watch verify
-  if ! shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed; then
-    cat shimmed
-    return 1
-  fi
-  diff native shimmed
-  log_says "starttls verified to=localhost"
-  peer_saw HELO
-  peer_never_saw_in_clear HELO
-}
-
 @test "blocking read and write" { same_as_native -- lines; }
 @test "select" { same_as_native -- select; }
 @test "poll" { same_as_native -- poll; }

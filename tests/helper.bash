@@ -120,6 +120,31 @@ log_says() {
   tail -n 1 log | grep -qF -- "$1" || { echo "the log does not say '$1'"; return 1; }
 }
 
+# same_as_native [PEER OPTION …] -- PROGRAM [WORD]: what a program of legacy/ prints natively, against a plaintext peer, it prints under
+# the shim too, against a peer that insists on TLS.
+same_as_native() {
+  local options=()
+  while [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  local program=$legacy/$2
+  shift 2
+  serve_plain
+  timeout 60 "$program" localhost "$PORT" "$@" >native
+  peer_stop
+  serve "${options[@]}"
+  watch verify
+  if ! shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed; then
+    cat shimmed
+    return 1
+  fi
+  diff native shimmed
+  log_says "starttls verified to=localhost"
+  peer_saw HELO
+  peer_never_saw_in_clear HELO
+}
+
 # --- mails
 
 # A mail with all that is hard for a mailer: dots in front, a long line, eight bits, a line that is only a dot, no end of line white space.

@@ -4,6 +4,7 @@
 #include "log.h"
 #include "process.h"
 #include "real.h"
+#include "start.h"
 #include "table.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -176,6 +177,7 @@ static void open_engine(void)
 	real_all();
 	table_last = end_last;
 	process_own();
+	start_watching();
 }
 
 const struct engine *engine_get(const char **why)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * hook_process: descriptors that end or multiply. In a vfork() child, whose descriptors are not those that the table describes, only
  * the kernel is asked (process.h). */
+#include "copies.h"
 #include "hook.h"
 #include "inherit.h"
 #include "process.h"
@@ -75,9 +76,18 @@ static SLOW int duplicate_ours(int fd)
 	return c ? slot_adopt(copy, c) : copy;
 }
 
+static int duplicate_other(int fd)
+{
+	int copy = slot_fresh(real.dup(fd));
+
+	copies_mark(fd);
+	copies_mark(copy);
+	return copy;
+}
+
 HOOK int dup(int fd)
 {
-	return table_has(fd) ? duplicate_ours(fd) : slot_fresh(real.dup(fd));
+	return table_has(fd) ? duplicate_ours(fd) : duplicate_other(fd);
 }
 
 static bool valid(int fd)
@@ -113,12 +123,16 @@ static SLOW int replace_ours(int fd, int to, int flags, bool three)
 
 HOOK int dup2(int fd, int to)
 {
+	copies_mark(fd);
+	copies_mark(to);
 	return table_has(fd) || table_has(to) ? replace_ours(fd, to, 0, false) : real.dup2(fd, to);
 }
 HOOK_ALIAS(__dup2, dup2);
 
 HOOK int dup3(int fd, int to, int flags)
 {
+	copies_mark(fd);
+	copies_mark(to);
 	return table_has(fd) || table_has(to) ? replace_ours(fd, to, flags, true)
 					      : real.dup3(fd, to, flags);
 }

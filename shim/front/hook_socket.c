@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * hook_socket: making, connecting and shutting down sockets. */
+#include "copies.h"
 #include "hook.h"
 #include "inherit.h"
 #include "process.h"
@@ -9,7 +10,7 @@
 
 HOOK int socket(int family, int type, int proto)
 {
-	return slot_fresh(real.socket(family, type, proto));
+	return copies_none(slot_fresh(real.socket(family, type, proto)));
 }
 
 /* connect() on a descriptor that is already ours. */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT
  * hook_stdio: libc's own reads and writes, which no hook sees: formatted output on a descriptor, and streams.
  *
- *   fdopen(fd) ─► a stream of fopencookie(3) whose reads and writes are ours; fileno() says fd as ever
- *
- * glibc cannot turn such a stream to wide characters (fwide, fgetws) or reopen it (freopen); neither is hooked yet. */
+ *   fdopen(fd)               ─► a stream of ours (stream.h) when fd is ours or may become so
+ *   stdin, stdout, stderr    ─► replaced when descriptor 0, 1 or 2 becomes ours (slot.c, arrive.c) */
 #include "hook.h"
 #include "io.h"
+#include "stream.h"
+#include "watch.h"
 #include <errno.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+extern FILE *_IO_fdopen(int fd, const char *mode);
 extern int __vasprintf_chk(char **text, int flag, const char *format, va_list args);
 extern int __dprintf_chk(int fd, int flag, const char *format, ...);
 extern int __vdprintf_chk(int fd, int flag, const char *format, va_list args);
@@ -64,52 +64,42 @@ HOOK int __dprintf_chk(int fd, int flag, const char *format, ...)
 	return n;
 }
 
-static ssize_t stream_read(void *cookie, char *bytes, size_t n)
+/* May it become ours later? A stream cannot change its nature then, so every TCP socket that is not connected gets one of ours. For
+ * what is no socket only fstat(2) is called, which every filter of system calls allows. */
+static bool undialled(int fd)
 {
-	return io_read((int)(intptr_t)cookie, bytes, n);
-}
+	struct sockaddr_storage peer;
+	socklen_t n = sizeof(peer);
+	int error = errno;
+	bool is = watch_is_tcp(fd) && getpeername(fd, (struct sockaddr *)&peer, &n) < 0;
 
-/* Returns less than n when not all of it could be sent, and never a negative number: libc takes either for an error. */
-static ssize_t stream_write(void *cookie, const char *bytes, size_t n)
-{
-	ssize_t sent = 0;
-	size_t done = 0;
-
-	for (; done < n && sent >= 0; done += sent > 0 ? (size_t)sent : 0)
-		sent = io_transmit((int)(intptr_t)cookie, bytes + done, n - done, 0);
-	return (ssize_t)done;
-}
-
-static int stream_seek(void *cookie, off64_t *at, int whence)
-{
-	(void)cookie;
-	(void)at;
-	(void)whence;
-	errno = ESPIPE;
-	return -1;
-}
-
-static int stream_close(void *cookie)
-{
-	return close((int)(intptr_t)cookie);
-}
-
-static SLOW FILE *open_stream(int fd, const char *mode)
-{
-	static const cookie_io_functions_t functions = {
-		.read = stream_read,
-		.write = stream_write,
-		.seek = stream_seek,
-		.close = stream_close,
-	};
-	FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
-
-	if (stream)
-		stream->_fileno = fd;
-	return stream;
+	errno = error;
+	return is;
 }
 
 HOOK FILE *fdopen(int fd, const char *mode)
 {
-	return table_has(fd) ? open_stream(fd, mode) : real.fdopen(fd, mode);
+	return table_has(fd) || undialled(fd) ? stream_open(fd, mode) : real.fdopen(fd, mode);
+}
+
+HOOK FILE *_IO_fdopen(int fd, const char *mode)
+{
+	return fdopen(fd, mode);
+}
+
+HOOK FILE *freopen(const char *path, const char *mode, FILE *file)
+{
+	return stream_is(file) ? stream_reopen(path, mode, file) : real.freopen(path, mode, file);
+}
+HOOK_ALIAS(freopen64, freopen);
+
+/* libc's makes a stream of its own on a copy of the descriptor behind stderr. */
+HOOK void perror(const char *what)
+{
+	if (!stream_is(stderr))
+		real.perror(what);
+	else if (what && *what)
+		fprintf(stderr, "%s: %m\n", what);
+	else
+		fprintf(stderr, "%m\n");
 }

@@ -107,6 +107,9 @@
 	X(int, system, (const char *command), (command), absent(-1)) \
 	X(FILE *, popen, (const char *command, const char *mode), (command, mode), absent(0)) \
 	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode), absent(0)) \
+	X(FILE *, freopen, (const char *path, const char *mode, FILE *file), (path, mode, file), \
+	  absent(0)) \
+	X(void, perror, (const char *what), (what), absent(0)) \
 	X(int, vdprintf, (int fd, const char *format, va_list args), (fd, format, args), \
 	  absent(-1)) \
 	X(int, __vdprintf_chk, (int fd, int flag, const char *format, va_list args), \

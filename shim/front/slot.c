@@ -5,6 +5,7 @@
 #include "inherit.h"
 #include "process.h"
 #include "real.h"
+#include "stream.h"
 #include <errno.h>
 
 /* `fd` as the engine shall see it: -1 when it is not the connection's any more. */
@@ -42,16 +43,26 @@ void slot_drop_stale(int fd)
 	slot_released(fd);
 }
 
+bool slot_put(int fd, struct conn *c)
+{
+	if (!table_put(fd, c))
+		return false;
+	if (stream_take(fd)) {
+		inherit_hide(fd);
+		return true;
+	}
+	table_remove(fd); /* the reference is the caller's again */
+	return false;
+}
+
 int slot_adopt(int fd, struct conn *c)
 {
-	if (fd >= 0 && table_put(slot_fresh(fd), c)) {
-		inherit_hide(fd);
+	if (fd >= 0 && slot_put(slot_fresh(fd), c))
 		return fd;
-	}
 	table_drop(c);
 	if (fd >= 0) {
 		real.close(fd);
-		errno = ENOMEM;
+		errno = fd < TABLE_FDS ? ENOMEM : EMFILE;
 	}
 	return -1;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * start: the environment, and the end of the process. */
+ * start: the environment, the beginning and the end of the process. */
 #include "start.h"
+#include "arrive.h"
 #include "engine_open.h"
 #include "process.h"
+#include "stream.h"
 #include "table.h"
 #include <limits.h>
 #include <pthread.h>
@@ -27,14 +29,38 @@ const char *start_log(void)
 	return *log_to ? log_to : NULL;
 }
 
-/* Slots stay: stdio is flushed after us, and must still find its connections. */
-__attribute__((destructor)) static void end(void)
+__attribute__((constructor)) static void begin(void)
+{
+	arrive();
+}
+
+/* Slots stay: who writes later still must find them. */
+static void finish_all(void)
 {
 	struct conn *c;
 
-	if (table_next(0) < 0 || process_borrowed())
-		return;
 	for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1))
 		if ((c = table_get(fd)))
 			engine->finish(c, fd);
+}
+
+/* libc writes its streams out only after us, so what waits in ours goes first. */
+__attribute__((destructor)) static void end(void)
+{
+	if (table_next(0) < 0 || process_borrowed())
+		return;
+	stream_flush_all();
+	finish_all();
+}
+
+/* quick_exit() runs no destructors and writes no streams out. */
+static void end_quickly(void)
+{
+	if (!process_borrowed())
+		finish_all();
+}
+
+void start_watching(void)
+{
+	at_quick_exit(end_quickly);
 }

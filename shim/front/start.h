@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * start: the environment, and the end of the process. There is no constructor: a process that never connects pays for nothing. */
+ * start: the environment, the beginning and the end of the process. The constructor looks at three descriptors (arrive.h); beyond that a
+ * process that never connects pays for nothing. */
 #ifndef STARTTLS_START_H
 #define STARTTLS_START_H
 
 /* $STARTTLS_LOG, or NULL when unset, empty or not to be trusted (AT_SECURE). As it was at the first call; static. */
 const char *start_log(void);
+
+/* The first connection is about to be watched: be there when the process ends by quick_exit(). */
+void start_watching(void);
 
 #endif

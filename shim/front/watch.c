@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * watch: the policy, asked at connect(). Everything that is not certain ends in a refusal. */
 #include "watch.h"
+#include "copies.h"
 #include "engine_open.h"
 #include "inherit.h"
 #include "log.h"
@@ -14,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What is asked about one connection. */
@@ -68,14 +70,20 @@ static void ask(struct dial *d)
 	policy_decide(policy, &target, &d->verdict);
 }
 
-/* A TCP connection? UDP to the same port is not ours. */
 static bool is_tcp(int fd)
 {
 	int proto = 0;
 	socklen_t n = sizeof(proto);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &proto, &n) == 0 &&
+	return real.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &proto, &n) == 0 &&
 	       (proto == IPPROTO_TCP || proto == IPPROTO_MPTCP);
+}
+
+bool watch_is_tcp(int fd)
+{
+	struct stat file;
+
+	return fstat(fd, &file) == 0 && S_ISSOCK(file.st_mode) && is_tcp(fd);
 }
 
 /* Fill d for a connection to addr. False: leave it alone. */
@@ -127,6 +135,36 @@ static int refuse_broken(const struct dial *d)
 	return refuse(d, d->verdict.broken);
 }
 
+/* fd is not to be ours after all, nor its copies. */
+static void give_up(int fd)
+{
+	for (int copy = copies_next(fd, 0); copy >= 0; copy = copies_next(fd, copy + 1)) {
+		slot_release(copy);
+		slot_released(copy);
+		inherit_show(copy);
+	}
+	slot_release(fd);
+	slot_released(fd);
+	inherit_show(fd);
+}
+
+/* Put c behind fd and the copies of it, with the caller's reference, or end it. */
+static bool put(int fd, struct conn *c)
+{
+	if (!slot_put(fd, c)) {
+		engine_end(c, -1);
+		return false;
+	}
+	for (int copy = copies_next(fd, 0); copy >= 0; copy = copies_next(fd, copy + 1)) {
+		if (slot_put(slot_fresh(copy), table_more(c)))
+			continue;
+		table_drop(c);
+		give_up(fd);
+		return false;
+	}
+	return true;
+}
+
 /* The conn for this connection, in the table; or NULL with *why. */
 static struct conn *open_conn(int fd, struct dial *d, const char **why)
 {
@@ -142,8 +180,7 @@ static struct conn *open_conn(int fd, struct dial *d, const char **why)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	busy = true;
 	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
-	if ((e = engine_get(why)) && (c = e->open(&d->order, why)) && !table_put(fd, c)) {
-		engine_end(c, -1);
+	if ((e = engine_get(why)) && (c = e->open(&d->order, why)) && !put(fd, c)) {
 		c = NULL;
 		*why = (unsigned)fd < TABLE_FDS ? "out of memory"
 						: "the descriptor's number is too large";
@@ -161,16 +198,24 @@ static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, s
 
 	if (!open_conn(fd, d, &why))
 		return refuse(d, why);
-	inherit_hide(fd);
 	errno = error;
 	if (real.connect(fd, addr, len) == 0)
 		return 0;
-	if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY) {
-		slot_release(fd);
-		slot_released(fd);
-		inherit_show(fd);
-	}
+	if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY)
+		give_up(fd);
 	return -1;
+}
+
+/* May there be a connection at all? 0, or -1 as from refuse(). */
+static int permit(const struct dial *d)
+{
+	if (d->verdict.broken)
+		return refuse_broken(d);
+	if (d->verdict.needs & NEED_REFUSE)
+		return refuse(d, "the policy refuses this destination");
+	if (d->verdict.needs & NEED_DANE)
+		return refuse(d, "dane-only is not built in");
+	return 0;
 }
 
 int watch_connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -179,13 +224,18 @@ int watch_connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 	if (!ours(&d, fd, addr, len))
 		return real.connect(fd, addr, len);
-	if (d.verdict.broken)
-		return refuse_broken(&d);
-	if (d.verdict.needs & NEED_REFUSE)
-		return refuse(&d, "the policy refuses this destination");
-	if (d.verdict.needs & NEED_DANE)
-		return refuse(&d, "dane-only is not built in");
-	return connect_watched(fd, addr, len, &d);
+	return permit(&d) < 0 ? -1 : connect_watched(fd, addr, len, &d);
+}
+
+void watch_arrived(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct dial d;
+	const char *why;
+
+	if (!ours(&d, fd, addr, len))
+		return;
+	if (permit(&d) < 0 || (!open_conn(fd, &d, &why) && refuse(&d, why) < 0))
+		real.shutdown(fd, SHUT_RDWR);
 }
 
 bool watch_would(int fd, const struct sockaddr *addr, socklen_t len)

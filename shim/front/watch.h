@@ -21,7 +21,14 @@ static inline bool watch_family(const struct sockaddr *addr, socklen_t len)
  * policy forbids it or it cannot be made safe. May read the policy and open the engine. */
 int watch_connect(int fd, const struct sockaddr *addr, socklen_t len);
 
+/* fd is a connection that was made to addr before this program began. When it cannot be made safe it is shut down: the program finds
+ * end of file and EPIPE. */
+void watch_arrived(int fd, const struct sockaddr *addr, socklen_t len);
+
 /* Would watch_connect do more than call connect(2)? Keeps errno. */
 bool watch_would(int fd, const struct sockaddr *addr, socklen_t len);
+
+/* Is it a TCP socket? UDP to the same port is not ours. Calls only fstat(2) for what is no socket. */
+bool watch_is_tcp(int fd);
 
 #endif

@@ -31,8 +31,9 @@
 /* Connect to argv[1] at port argv[2]. */
 static UNUSED int dial(char **argv)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all = NULL;
+	struct addrinfo hints = {}, *all = NULL;
 
+	hints.ai_socktype = SOCK_STREAM;
 	must(getaddrinfo(argv[1], argv[2], &hints, &all) == 0, "cannot resolve %s", argv[1]);
 	for (struct addrinfo *a = all; a; a = a->ai_next) {
 		int fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol);
@@ -50,7 +51,7 @@ static UNUSED int dial(char **argv)
 
 static UNUSED void say_bytes(int fd, const void *bytes, size_t n)
 {
-	for (const char *from = bytes; n > 0;) {
+	for (const char *from = (const char *)bytes; n > 0;) {
 		ssize_t sent = write(fd, from, n);
 
 		must(sent > 0, "write of %zu bytes gave %zd", n, sent);
