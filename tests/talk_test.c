@@ -8,7 +8,7 @@
  *   Px 32 32 30                  the same in hex; P- is a line without its CRLF; so for A, p and a
  *   T                            TLS comes up (F why: it fails, R why: and the peer is redialled)
  *   X                            the peer closes (D: the deadline passes)
- *   end open                     the phase: or refused, clear, handshake, redial, dialogue
+ *   end open                     the phase: or inside, refused, clear, own, handshake, redial, dialogue
  *   why "not offer"              what the reason must contain
  *   repeat 300                   the next line, 300 times
  *
@@ -98,7 +98,9 @@ static bool header(struct dialogue *d, const char *s, int line)
 
 	if (sscanf(s, "proto %31s level %31s", proto, level) != 2)
 		return fail(d, line, "a dialogue begins with: proto NAME level LEVEL");
-	d->proto = strcmp(proto, toy.name) == 0 ? &toy : proto_named(proto);
+	d->proto = strcmp(proto, toy.name) == 0              ? &toy
+		   : strcmp(proto, toy_that_stays.name) == 0 ? &toy_that_stays
+							     : proto_named(proto);
 	if (!d->proto)
 		return fail(d, line, "no protocol \"%s\"", proto);
 	d->tls_required = strcmp(level, "may") != 0;
@@ -183,16 +185,22 @@ static const char *shown(struct span s, char *out, size_t size)
 
 static const char *phase_word(enum talk_phase phase)
 {
-	static const char *const words[] = {"dialogue", "handshake", "open",
-					    "clear",    "own",       "redial", "refused"};
+	static const char *const words[] = {
+		[TALK_DIALOGUE] = "dialogue", [TALK_HANDSHAKE] = "handshake",
+		[TALK_INSIDE] = "inside",     [TALK_OPEN] = "open",
+		[TALK_CLEAR] = "clear",       [TALK_OWN] = "own",
+		[TALK_REDIAL] = "redial",     [TALK_REFUSED] = "refused",
+	};
 
 	return words[phase];
 }
 
-/* After TLS, or in allowed plaintext, bytes go past the talk. */
+/* After TLS, in allowed plaintext or in the app's own TLS bytes go past the talk. */
 static bool is_through(const struct run *r)
 {
-	return talk_phase(r->t) == TALK_OPEN || talk_phase(r->t) == TALK_CLEAR;
+	enum talk_phase phase = talk_phase(r->t);
+
+	return phase == TALK_OPEN || phase == TALK_CLEAR || phase == TALK_OWN;
 }
 
 static void take(struct buf *to, struct buf *from)
@@ -209,11 +217,12 @@ static bool is_safe(struct run *r)
 
 	if (phase == TALK_CLEAR && r->d->tls_required)
 		return fail(r->d, r->line, "plaintext where TLS is required");
-	if (phase == TALK_OPEN && !r->tls_up)
+	if ((phase == TALK_OPEN || phase == TALK_INSIDE) && !r->tls_up)
 		return fail(r->d, r->line, "open without TLS");
 	if (phase == TALK_HANDSHAKE && said.n)
 		return fail(r->d, r->line, "handshake, and something still to say");
-	if (!r->tls_up && phase != TALK_CLEAR && said.n && memmem(said.at, said.n, "SECRET", 6))
+	if (!r->tls_up && phase != TALK_CLEAR && phase != TALK_OWN && said.n &&
+	    memmem(said.at, said.n, "SECRET", 6))
 		return fail(r->d, r->line, "the app is heard before TLS");
 	return true;
 }
@@ -238,7 +247,8 @@ static bool push_peer(struct run *r, struct span s)
 {
 	size_t n = talk_from_peer(r->t, s);
 
-	if (n > s.n || (n < s.n && talk_phase(r->t) == TALK_DIALOGUE))
+	if (n > s.n ||
+	    (n < s.n && (talk_phase(r->t) == TALK_DIALOGUE || talk_phase(r->t) == TALK_INSIDE)))
 		return fail(r->d, r->line, "took %zu of %zu bytes", n, s.n);
 	if (is_through(r)) {
 		take(&r->to_app, talk_to_app(r->t));

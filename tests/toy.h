@@ -6,7 +6,10 @@
  *   A anything        p TLS?      the first real unit is held
  *   P YES             handshake; then the held unit inside TLS
  *
- * Units are lines, or {...} of any length. */
+ * Units are lines, or {...} of any length.
+ *
+ * toy-inside goes on inside TLS: it says READY? first, holds the app back until the peer says READY,
+ * keeps QUIET to itself, shouts the first letter of all else, and ends at BYE. */
 #ifndef STARTTLS_TEST_TOY_H
 #define STARTTLS_TEST_TOY_H
 
@@ -29,6 +32,13 @@ static enum move toy_app(struct talk *t, struct span unit)
 {
 	if (span_starts(unit, "PING")) {
 		talk_tell(t, "PONG\r\n");
+		return MOVE_KEEP;
+	}
+	if (talk_proto(t)->code)
+		return MOVE_OWN;
+	if (span_starts(unit, "OWN")) {
+		talk_proto(t)->code = 1;
+		talk_tell(t, "GO\r\n");
 		return MOVE_KEEP;
 	}
 	if (span_starts(unit, "PLAIN"))
@@ -94,6 +104,50 @@ static const struct proto toy = {
 	.app = toy_app,
 	.peer = toy_peer,
 	.refuse = toy_refuse,
+};
+
+static void toy_begin(struct talk *t)
+{
+	talk_say(t, "READY?\r\n");
+}
+
+static enum move toy_inside(struct talk *t, enum side from, uint8_t *unit, size_t n)
+{
+	struct talk_proto *p = talk_proto(t);
+	struct span s = span_of(unit, n);
+
+	if (span_starts(s, "BAD"))
+		return MOVE_BAD;
+	if (span_starts(s, "TLS"))
+		return MOVE_TLS;
+	if (span_starts(s, "FLOOD")) {
+		while (talk_say_bytes(t, s))
+			;
+		return MOVE_KEEP;
+	}
+	if (from == SIDE_APP && !p->seen)
+		return MOVE_HOLD;
+	if (span_starts(s, "READY")) {
+		p->seen = 1;
+		talk_release_greeting(t);
+		return MOVE_KEEP;
+	}
+	if (span_starts(s, "QUIET"))
+		return MOVE_KEEP;
+	if (*unit >= 'a' && *unit <= 'z')
+		*unit = (uint8_t)(*unit - 'a' + 'A');
+	return span_starts(s, "BYE") ? MOVE_DONE : MOVE_PASS;
+}
+
+static const struct proto toy_that_stays = {
+	.name = "toy-inside",
+	.spec = "this file",
+	.frame = toy_frame,
+	.app = toy_app,
+	.peer = toy_peer,
+	.refuse = toy_refuse,
+	.inside_begin = toy_begin,
+	.inside = toy_inside,
 };
 
 #endif

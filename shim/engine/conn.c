@@ -182,10 +182,7 @@ static ssize_t receive_clear(struct call *call)
 
 	if (buf_len(talk_to_app(c->talk)))
 		n = take_words(call, talk_to_app(c->talk));
-	if (c->unread && !buf_len(talk_to_app(c->talk))) {
-		sys_discard(call->fd, c->unread);
-		c->unread = 0;
-	}
+	conn_done_with(c, call->fd, 0);
 	if (n)
 		return n;
 	call->wait = WAIT_OUT; /* what the app said early goes first */
@@ -193,9 +190,19 @@ static ssize_t receive_clear(struct call *call)
 										     : AGAIN;
 }
 
+/* What the app is told before TLS: the greeting it answers (MySQL), or a word of ours (PostgreSQL). */
+static ssize_t receive_early(struct call *call)
+{
+	ssize_t n = take_words(call, talk_to_app(call->c->talk));
+
+	conn_done_with(call->c, call->fd, 0);
+	return n || call->room == call->done ? n : AGAIN;
+}
+
 static ssize_t receive_open(struct call *call)
 {
 	struct conn *c = call->c;
+	int saved;
 	ssize_t n;
 
 	push_before_read(c, call->fd);
@@ -204,6 +211,10 @@ static ssize_t receive_open(struct call *call)
 	finish_writing(c, call->fd);
 	n = record_receive(&c->rec, call->fd, call->iov, call->n, call->done,
 			   call->flags & MSG_PEEK);
+	saved = errno;
+	if (c->talk) /* the talk inside TLS may have had an answer */
+		conn_send_early(c, call->fd);
+	errno = saved;
 	if (n >= 0)
 		return n;
 	call->wait = WAIT_IN;
@@ -231,6 +242,8 @@ static ssize_t receive_step(struct call *call)
 	if (c->shut_read && !is_settled(c))
 		return 0;
 	call->wait = conn_advance(c, call->fd, true);
+	if (call->wait == WAIT_TELL)
+		return receive_early(call);
 	if (call->wait != WAIT_NONE)
 		return AGAIN;
 	switch (c->phase) {
@@ -258,9 +271,11 @@ static ssize_t receive_step(struct call *call)
 /* Give up the lock and wait, as the kernel would. False: the call ends, with errno. */
 static bool call_waits(struct call *call)
 {
-	int64_t deadline = is_settled(call->c) ? -1 : call->c->deadline_ms;
+	int64_t deadline = call->c->deadline_ms ? call->c->deadline_ms : INT64_MAX; /* none runs */
 	bool worth = false;
 
+	if (is_settled(call->c))
+		deadline = -1;
 	conn_unlock(call->c);
 	if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
 		worth = conn_wait(call->c, call->fd, call->wait, deadline, &call->patience) == 0;
@@ -370,6 +385,21 @@ static ssize_t transmit_refused(struct call *call)
 	return FAILED;
 }
 
+/* The talk goes on inside TLS. */
+static ssize_t transmit_watched(struct call *call)
+{
+	struct conn *c = call->c;
+	size_t held = conn_hold(c, call->iov, call->n, call->done);
+
+	if (conn_talk_broke(c, call->fd)) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	conn_send_early(c, call->fd);
+	errno = EAGAIN;
+	return held || call->done == call->room ? (ssize_t)held : -1;
+}
+
 static ssize_t transmit_open(struct call *call)
 {
 	struct conn *c = call->c;
@@ -382,6 +412,8 @@ static ssize_t transmit_open(struct call *call)
 	call->wait = WAIT_OUT;
 	if (c->talk && !conn_send_early(c, call->fd))
 		n = -1;
+	else if (c->talk)
+		n = transmit_watched(call);
 	else
 		n = record_transmit(&c->rec, call->fd, call->iov, call->n, call->done);
 	if (n >= 0) {
@@ -509,6 +541,8 @@ static void settle_early(struct conn *c, int fd)
 		if (wait == WAIT_NONE && (c->phase != CONN_OPEN || !c->talk ||
 					  conn_send_early(c, fd) || c->rec.send_error))
 			return;
+		if (wait == WAIT_TELL || (c->phase == CONN_TALK && talk_waits_for_app(c->talk)))
+			return; /* more it will not say */
 		if (wait == WAIT_NONE && c->deadline_ms && now_ms() > c->deadline_ms)
 			return;
 		conn_unlock(c);
@@ -578,6 +612,10 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 	case CONN_SHAKE:
 	case CONN_REDIAL:
 	case CONN_CLOSED:
+		if (wait == WAIT_TELL) {
+			*bytes = (int)buf_len(talk_to_app(c->talk));
+			break;
+		}
 		/* The app comes because poll() said readable; "readable and 0" would mean end of file to it. */
 		*bytes = wait != WAIT_NONE && unread > 0;
 		break;

@@ -24,7 +24,7 @@
 enum conn_phase { CONN_TALK, CONN_SHAKE, CONN_REDIAL, CONN_OPEN, CONN_CLEAR, CONN_BROKEN, CONN_GONE, CONN_REFUSED, CONN_CLOSED };
 
 /* What a call that can do nothing now is waiting for. */
-enum wait { WAIT_NONE, WAIT_IN, WAIT_OUT, WAIT_REDIAL };
+enum wait { WAIT_NONE, WAIT_IN, WAIT_OUT, WAIT_REDIAL, WAIT_TELL /* for the app to take what it is told */ };
 
 struct conn {
 	struct conn_ref ref;      /* first: engine.h */
@@ -32,9 +32,10 @@ struct conn {
 	struct conn *next_free;
 	pthread_mutex_t lock;
 	enum conn_phase phase;    /* from here on a conn's own; above: for ever */
-	struct talk *talk;        /* until TLS is up and the app's early bytes are sent; refusal text stays in it */
+	struct talk *talk;        /* until TLS is up, the app's early bytes are sent and nothing is left to do inside TLS; refusal
+				     text stays in it */
 	struct record rec;
-	size_t unread;            /* CLEAR: bytes of the peer that are done with, left in the kernel until to_app is delivered */
+	size_t unread;            /* TALK, CLEAR: bytes of the peer that are done with, left in the kernel until to_app is delivered */
 	int64_t opened_ms, deadline_ms; /* CLOCK_MONOTONIC; deadline 0: not running yet */
 	bool heard;               /* the peer has said something */
 	bool spoke;               /* the app has said something that is or was held */
@@ -72,12 +73,19 @@ void conn_leave(struct conn *c);
 
 /* conn_setup.c: everything before the steady state. With the lock held; none of them blocks. */
 /* Advance the dialogue and the handshake as far as they go. WAIT_NONE: the phase is OPEN, CLEAR, BROKEN, GONE or REFUSED. With read_ok false
- * nothing is taken from the kernel, so that no readiness event vanishes in a write. */
+ * nothing is taken from the kernel, so that no readiness event vanishes in a write. WAIT_TELL: nothing goes on until the app has taken
+ * what is in talk_to_app. */
 enum wait conn_advance(struct conn *c, int fd, bool read_ok);
 /* The app's bytes before TLS is up. Returns how many were taken, 0 when the hold is full. */
 size_t conn_hold(struct conn *c, const struct iovec *iov, size_t n, size_t skip);
-/* Send what the app said before TLS was up. False: the kernel takes no more now. */
+/* Send what the app said before TLS was up, or the talk inside TLS. False: the kernel takes no more now. When all is sent and the talk is
+ * over it is gone. */
 bool conn_send_early(struct conn *c, int fd);
+/* OPEN: has the talk inside TLS refused what the app said? Then the session has been ended. */
+bool conn_talk_broke(struct conn *c, int fd);
+/* The peer's next `used` bytes are done with: take them out of the kernel. As long as the app has not come for what it is to be told, one
+ * byte stays, so that it sees the descriptor readable. */
+void conn_done_with(struct conn *c, int fd, size_t used);
 /* Nothing of ours is left on it: let the table forget it. */
 void conn_forget(struct conn *c);
 /* Refuse now, in the protocol's words. */

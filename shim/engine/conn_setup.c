@@ -44,10 +44,22 @@ static const char *plain_why(const struct conn *c)
 	return why;
 }
 
+void conn_done_with(struct conn *c, int fd, size_t used)
+{
+	size_t keep = talk_phase(c->talk) != TALK_REFUSED && buf_len(talk_to_app(c->talk)) > 0;
+
+	c->unread += used;
+	if (c->unread <= keep)
+		return;
+	sys_discard(fd, c->unread - keep);
+	c->unread = keep;
+}
+
 /* The talk has refused. The kernel says end of file from now on to whoever polls, so the app comes and reads its words. */
 static void refused(struct conn *c, int fd)
 {
 	c->phase = CONN_REFUSED;
+	conn_done_with(c, fd, 0); /* an unread byte would make close() a reset */
 	c->told_words = buf_len(talk_to_app(c->talk)) > 0;
 	conn_log(c, EVENT_REFUSED, plain_why(c));
 	sys_shutdown(fd, SHUT_RD);
@@ -136,6 +148,7 @@ static void follow_talk(struct conn *c, int fd)
 		break;
 	case TALK_DIALOGUE:
 	case TALK_HANDSHAKE:
+	case TALK_INSIDE:
 	case TALK_OPEN:
 		break;
 	}
@@ -188,9 +201,11 @@ static void name_self(struct conn *c, int fd)
 static enum wait listen_to_peer(struct conn *c, int fd)
 {
 	uint8_t bytes[PEEK];
-	size_t used;
+	struct span said;
 	ssize_t n = sys_recv(fd, bytes, sizeof bytes, MSG_PEEK);
 
+	if (n > 0 && (size_t)n <= c->unread)
+		return WAIT_IN;
 	if (n <= 0) {
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return WAIT_IN;
@@ -200,13 +215,9 @@ static enum wait listen_to_peer(struct conn *c, int fd)
 	if (!c->heard)
 		name_self(c, fd);
 	c->heard = true;
-	used = talk_from_peer(c->talk, span_of(bytes, (size_t)n));
+	said = span_after(span_of(bytes, (size_t)n), c->unread);
+	conn_done_with(c, fd, talk_from_peer(c->talk, said));
 	follow_talk(c, fd);
-	if (c->phase == CONN_CLEAR && buf_len(talk_to_app(c->talk)))
-		c->unread =
-			used; /* stays in the kernel: the app must see the descriptor readable */
-	else if (used)
-		sys_discard(fd, used);
 	return WAIT_NONE;
 }
 
@@ -215,6 +226,11 @@ static enum wait talk_step(struct conn *c, int fd, bool read_ok)
 	bool speaking = buf_len(talk_to_peer(c->talk)) > 0;
 	enum wait wait;
 
+	follow_talk(c, fd); /* what the app said may have ended it */
+	if (c->phase != CONN_TALK)
+		return WAIT_NONE;
+	if (!speaking && buf_len(talk_to_app(c->talk)))
+		return WAIT_TELL;
 	/* What is there before our command, or before our ClientHello, was said out of turn: the talk sees it and refuses. */
 	if (speaking || talk_phase(c->talk) == TALK_HANDSHAKE || read_ok) {
 		wait = listen_to_peer(c, fd);
@@ -246,8 +262,36 @@ bool conn_send_early(struct conn *c, int fd)
 			return false;
 		buf_drop(early, (size_t)n);
 	}
+	if (talk_phase(c->talk) == TALK_INSIDE)
+		return true;
+	c->rec.watcher = (struct watcher){.look = NULL};
 	talk_free(c->talk);
 	c->talk = NULL;
+	return true;
+}
+
+/* Inside TLS the peer's words go through the talk. */
+static bool look_inside(void *of, struct span opened, struct buf *plain)
+{
+	struct conn *c = of;
+	size_t used = talk_from_peer(c->talk, opened);
+	struct buf *words = talk_to_app(c->talk);
+	bool fits = buf_add(plain, buf_span(words));
+
+	buf_drop(words, buf_len(words));
+	if (talk_phase(c->talk) == TALK_REFUSED) {
+		conn_log(c, EVENT_REFUSED, plain_why(c));
+		return false;
+	}
+	return fits && buf_add(plain, span_after(opened, used)); /* behind its end all is the app's */
+}
+
+bool conn_talk_broke(struct conn *c, int fd)
+{
+	if (!c->talk || talk_phase(c->talk) != TALK_REFUSED)
+		return false;
+	conn_log(c, EVENT_REFUSED, plain_why(c));
+	record_end(&c->rec, fd, ECONNRESET);
 	return true;
 }
 
@@ -260,7 +304,13 @@ static void tls_is_up(struct conn *c, int fd)
 								   : EVENT_ENCRYPTED;
 
 	talk_tls_up(c->talk);
-	if (talk_phase(c->talk) != TALK_OPEN || !record_prepend(&c->rec, buf_span(greeting))) {
+	if (talk_phase(c->talk) == TALK_INSIDE)
+		c->rec.watcher = (struct watcher){.look = look_inside, .of = c};
+	else if (talk_phase(c->talk) != TALK_OPEN) {
+		refused(c, fd);
+		return;
+	}
+	if (!record_prepend(&c->rec, buf_span(greeting))) {
 		conn_refuse(c, fd, CAUSE_OTHER, "out of memory");
 		return;
 	}
@@ -270,6 +320,8 @@ static void tls_is_up(struct conn *c, int fd)
 	conn_log(c, verdict, NULL);
 	conn_send_early(c, fd);
 	record_settle(&c->rec, fd);
+	if (c->talk) /* the watcher may have had an answer to what came with the last flight */
+		conn_send_early(c, fd);
 }
 
 static enum wait handshake_failed(struct conn *c, int fd)
@@ -278,7 +330,7 @@ static enum wait handshake_failed(struct conn *c, int fd)
 
 	if (!*why)
 		why = "the server closed the connection during the TLS handshake";
-	if (!(c->verdict.needs & NEED_TLS)) {
+	if (talk_may_redial(c->talk)) {
 		c->phase = CONN_REDIAL;
 		return WAIT_REDIAL;
 	}
@@ -360,6 +412,11 @@ static bool deadline_over(struct conn *c)
 			: proto->silence_s   ? proto->silence_s
 					     : DEFAULT_TIMEOUT_S;
 
+	/* While it is the app's turn nobody owes us an answer: it may take hours. */
+	if (c->phase == CONN_TALK && talk_waits_for_app(c->talk)) {
+		c->deadline_ms = 0;
+		return false;
+	}
 	if (!c->deadline_ms)
 		c->deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
 	return now_ms() >= c->deadline_ms;

@@ -21,13 +21,14 @@ enum side { SIDE_APP, SIDE_PEER };
 
 /* What a protocol answers when shown one whole unit. */
 enum move {
-	MOVE_PASS,  /* hand it to the other side as it is (only before TLS under `by app`, and in edits after TLS) */
+	MOVE_PASS,  /* hand it to the other side as it is (only before TLS under `by app`, and inside TLS) */
 	MOVE_KEEP,  /* swallow it: it answered us, or we said something else */
-	MOVE_HOLD,  /* keep it: the app's units until TLS is up; the peer's greeting until then too */
+	MOVE_HOLD,  /* keep it: the app's units until TLS is up; the peer's greeting until then too. Inside TLS only for the app's
+		       units: not yet; it is shown again after the peer's next unit */
 	MOVE_TLS,   /* the peer agreed: handshake now */
-	MOVE_DONE,  /* pass it and stop watching */
+	MOVE_DONE,  /* pass it and stop watching (inside TLS) */
 	MOVE_NOTLS, /* the peer cannot or will not: policy decides */
-	MOVE_OWN,   /* the app itself is upgrading: step aside */
+	MOVE_OWN,   /* the app itself is upgrading, and this unit begins its ClientHello: step aside */
 	MOVE_BAD,   /* not this protocol, or tampering: refuse at every level */
 };
 
@@ -62,8 +63,19 @@ struct proto {
 	enum move (*app)(struct talk *t, struct span unit);
 	enum move (*peer)(struct talk *t, struct span unit);
 	/* Tell the app, in its own words and as a temporary failure, with talk_tell(); why is one printable ASCII line that
-	 * starts with "libstarttls: " and holds nothing the peer said. NULL: it has no words, only end of file. */
+	 * starts with "libstarttls: " and holds nothing the peer said. NULL: it has no words, only end of file. What the app
+	 * has said can still be looked at with talk_said(). */
 	void (*refuse)(struct talk *t, enum cause cause, const char *why);
+	/* What the app says answers this very connection's greeting, so another connection cannot go on with it: under `may`,
+	 * too, a failed handshake is a refusal. */
+	bool no_redial;
+
+	/* Work that is left inside TLS. NULL: none; the talk ends when TLS is up. Else whole units of both sides are shown here
+	 * (the app's held ones first), until it answers MOVE_DONE. `unit` is n bytes in a buffer of the talk, to be changed in
+	 * place at will; for other lengths say or tell bytes of your own and answer MOVE_KEEP. Also PASS, HOLD and BAD. */
+	enum move (*inside)(struct talk *t, enum side from, uint8_t *unit, size_t n);
+	/* TLS has just come up, nothing has gone through it yet: the moment for words of our own to the peer. Optional. */
+	void (*inside_begin)(struct talk *t);
 };
 
 enum { TALK_NONCE = 32 }; /* bytes */
@@ -100,6 +112,10 @@ bool talk_tell_bytes(struct talk *t, struct span bytes);
  * said before TLS is forgotten (capabilities). */
 bool talk_hold(struct talk *t, struct span bytes);
 bool talk_greet(struct talk *t, const char *text);
+/* Inside TLS: tell the app the greeting now. Without it that happens before the first unit of the peer that passes. */
+bool talk_release_greeting(struct talk *t);
+/* What the app has said that is still held, whole and in order; valid until the protocol returns. */
+struct span talk_said(const struct talk *t);
 
 /* proto/frame.c: framings that several protocols share. Each returns as struct proto.frame does. */
 enum { FRAME_LINE_MAX = 4096 }; /* bytes; RFC 5321 4.5.3.1.5 asks for 512 */

@@ -35,8 +35,17 @@ struct share {
 	_Atomic bool key_update_owed; /* the reader was asked for a KeyUpdate that only the writer can send */
 };
 
+/* Someone who looks at all plaintext before the app does: a talk that goes on inside TLS. */
+struct watcher {
+	/* Shown what one record held, adds to `plain` what the app gets of it. False: the session ends here, with ECONNRESET
+	 * behind what is in `plain`. NULL: nobody looks. */
+	bool (*look)(void *of, struct span opened, struct buf *plain);
+	void *of;
+};
+
 struct record {
 	struct tls *tls;
+	struct watcher watcher;
 	struct share *share;      /* NULL: alone */
 	uint8_t *window;          /* RECORD_WINDOW bytes, only while it holds something */
 	size_t r, k, w;
@@ -86,6 +95,9 @@ static inline bool record_unsent(const struct record *rec)
 {
 	return buf_len(&rec->out) > 0;
 }
+
+/* End the session: the app gets what is in `plain`, then errno `error`; the kernel says so to every poller. */
+void record_end(struct record *rec, int fd, int error);
 
 /* Plaintext bytes that can be delivered at once; looks into the kernel when there are none. */
 size_t record_readable(struct record *rec, int fd);

@@ -12,7 +12,7 @@ enum fill { FILL_SOME, FILL_AGAIN, FILL_END, FILL_ERROR };
 
 enum {
 	SURELY_DATA =
-		8192, /* a longer record is no ticket and no KeyUpdate: it need not be opened to be the token */
+		8192, /* a longer record is no ticket and no KeyUpdate */
 	PEEK_MAX = RECORD_PLAIN_MAX / 2, /* what MSG_PEEK can see at once */
 };
 
@@ -119,7 +119,7 @@ static enum fill fill(struct record *rec, size_t room)
 	need = tls_record_length(unopened(rec));
 	if (need <= have)
 		need = rec->last; /* the next header is not here yet: guess */
-	if (!token && need && need <= room && have < room)
+	if (!token && !rec->watcher.look && need && need <= room && have < room)
 		return fill_taking(rec, room);
 	return fill_peeking(rec);
 }
@@ -136,29 +136,71 @@ static void end(struct record *rec, int error)
 	sys_shutdown(rec->fd, error ? SHUT_RDWR : SHUT_RD);
 }
 
-/* Open the record at r, which has n bytes, into `to` or behind `plain`. Returns plaintext bytes; 0 for a control record. */
-static size_t open_record(struct record *rec, size_t n, uint8_t *to, size_t room)
+void record_end(struct record *rec, int fd, int error)
 {
-	uint8_t *at = room >= n ? to : buf_room(&rec->plain, n);
+	rec->fd = fd;
+	end(rec, error);
+}
+
+/* Open the record at r, which has n bytes, at `at`. Returns plaintext bytes; 0 for a control record. */
+static size_t open_at(struct record *rec, size_t n, uint8_t *at)
+{
 	enum tls_result result;
 	size_t got = 0;
 
-	if (!at) {
-		end(rec, ENOMEM);
-		return 0;
-	}
 	tls_feed(rec->tls, span_first(unopened(rec), n));
 	result = tls_open(rec->tls, at, n, &got);
 	tls_feed(rec->tls, span_of(NULL, 0));
 	rec->r += n;
 	rec->last = n;
-	if (at != to)
-		buf_grown(&rec->plain, got);
 	if (result == TLS_CLOSED)
 		end(rec, 0);
 	else if (result == TLS_BROKEN)
 		end(rec, ECONNRESET);
 	return got;
+}
+
+/* Open the record at r for the watcher. Returns how many bytes the app gets of it, in `plain`. */
+static size_t open_watched(struct record *rec, size_t n)
+{
+	size_t before = buf_len(&rec->plain), got;
+	uint8_t *at = window_take();
+
+	if (!at) {
+		end(rec, ENOMEM);
+		return 0;
+	}
+	got = open_at(rec, n, at);
+	if (got && !rec->watcher.look(rec->watcher.of, span_of(at, got), &rec->plain))
+		end(rec, ECONNRESET);
+	window_give(at);
+	return buf_len(&rec->plain) - before;
+}
+
+/* Open the record at r, which has n bytes, into `to` or behind `plain`. Returns how many bytes the app gets of it; 0 for a control
+ * record. */
+static size_t open_record(struct record *rec, size_t n, uint8_t *to, size_t room)
+{
+	uint8_t *at;
+	size_t got;
+
+	if (rec->watcher.look)
+		return open_watched(rec, n);
+	at = room >= n ? to : buf_room(&rec->plain, n);
+	if (!at) {
+		end(rec, ENOMEM);
+		return 0;
+	}
+	got = open_at(rec, n, at);
+	if (at != to)
+		buf_grown(&rec->plain, got);
+	return got;
+}
+
+/* A record that surely has something for the app: it need not be opened to be the token. */
+static bool is_token(const struct record *rec, size_t n)
+{
+	return n > SURELY_DATA && !rec->watcher.look;
 }
 
 void record_settle(struct record *rec, int fd)
@@ -168,7 +210,7 @@ void record_settle(struct record *rec, int fd)
 	rec->fd = fd;
 	if (!rec->window)
 		return;
-	while (!buf_len(&rec->plain) && !rec->ended && (n = whole(rec)) && n <= SURELY_DATA)
+	while (!buf_len(&rec->plain) && !rec->ended && (n = whole(rec)) && !is_token(rec, n))
 		open_record(rec, n, NULL, 0);
 	if (buf_len(&rec->plain) || (!rec->ended && whole(rec)))
 		return;

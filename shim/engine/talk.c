@@ -2,14 +2,16 @@
  * talk: the plaintext dialogue before TLS. Contract: talk.h; what a protocol may say: proto.h.
  *
  *   DIALOGUE ──MOVE_TLS──► HANDSHAKE ──talk_tls_up──► OPEN     both queues move, inside TLS
- *      │ └──MOVE_NOTLS, and the policy allows it────► CLEAR    the same, in plaintext (spent: REDIAL first)
- *      └──anything else─────────────────────────────► REFUSED  both are forgotten
+ *      │ │ │                    └► INSIDE ─MOVE_DONE──► OPEN     a protocol that edits inside TLS
+ *      │ │ └──MOVE_NOTLS, and the policy allows it───► CLEAR    the same, in plaintext (spent: REDIAL first)
+ *      │ └────MOVE_OWN, and it is a ClientHello──────► OWN      the same, in the app's own TLS
+ *      └──anything else──────────────────────────────► REFUSED  both are forgotten
  *
  *   held      what the app said  ─► to_peer              greeting  of the peer  ─► to_app
  *
- * Surprising: this is the only file that decides over plaintext, and it does so twice, in
- * app_may_be_heard() and in no_tls(). `by app` is not built yet: MOVE_PASS, MOVE_DONE and MOVE_OWN
- * refuse. */
+ * Surprising: this is the only file that decides over plaintext, and it does so three times, in
+ * app_may_be_heard(), no_tls() and step_aside(). `by app` is not built yet: before TLS MOVE_PASS
+ * and MOVE_DONE refuse. */
 #include "talk.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +30,7 @@ struct talk {
 	enum talk_phase phase;
 	bool tls_required;
 	bool spoken;       /* we have said something to the peer */
+	bool told;         /* we have told the app something */
 	bool app_known;    /* the protocol has seen all it needs of the app */
 	bool overflowed;   /* a queue could not take what the protocol said */
 	size_t peer_bytes; /* all that the peer has said */
@@ -45,12 +48,14 @@ struct talk {
 /* THE SAFETY RULE: may what the app said go to the peer? */
 static bool app_may_be_heard(const struct talk *t)
 {
-	return t->phase == TALK_OPEN || (t->phase == TALK_CLEAR && !t->tls_required);
+	return t->phase == TALK_INSIDE || t->phase == TALK_OPEN || t->phase == TALK_OWN ||
+	       (t->phase == TALK_CLEAR && !t->tls_required);
 }
 
-static bool is_over(const struct talk *t)
+/* TLS has not come up yet, and may still. */
+static bool is_before(const struct talk *t)
 {
-	return t->phase != TALK_DIALOGUE && t->phase != TALK_HANDSHAKE;
+	return t->phase == TALK_DIALOGUE || t->phase == TALK_HANDSHAKE;
 }
 
 /* One printable line, whatever it is made of: certificates and resolvers have their say in it. */
@@ -81,10 +86,10 @@ static void refuse(struct talk *t, enum cause cause, const char *why)
 		return;
 	t->phase = TALK_REFUSED;
 	set_why(t, why);
-	forget(t);
 	t->to_app.max += LAST_WORDS_MAX;
 	if (words && words->refuse)
 		words->refuse(t, cause, t->why);
+	forget(t);
 }
 
 static bool move_all(struct buf *to, struct buf *from)
@@ -95,10 +100,10 @@ static bool move_all(struct buf *to, struct buf *from)
 	return moved;
 }
 
-/* What waited for the end of the talk goes its ways. The only function that takes from `held`. */
+/* What waited for the end of the talk goes its ways. */
 static void release(struct talk *t)
 {
-	if (!app_may_be_heard(t))
+	if (!app_may_be_heard(t) || t->phase == TALK_INSIDE)
 		return;
 	t->to_peer.max = TALK_SAY_MAX + TALK_HELD_MAX;
 	if (!move_all(&t->to_peer, &t->held) || !move_all(&t->to_app, &t->greeting))
@@ -117,6 +122,21 @@ static void no_tls(struct talk *t, enum cause cause, const char *why)
 	release(t);
 }
 
+/* The app does TLS itself. That it said so is not enough: it must do it, or an attacker's "no" would
+ * make it go on in plaintext. What it says from here on begins with a handshake record (RFC 8446
+ * section 5.1). */
+static void step_aside(struct talk *t)
+{
+	struct span said = buf_span(&t->held);
+
+	if (!said.n || *said.at != 22) {
+		refuse(t, CAUSE_OTHER, "app asked for TLS and went on without it");
+		return;
+	}
+	t->phase = TALK_OWN;
+	release(t);
+}
+
 static const char not_peers[] = "peer does not speak this protocol";
 static const char not_apps[] = "app does not speak this protocol";
 
@@ -125,13 +145,20 @@ static void refuse_with(struct talk *t, const char *otherwise)
 	refuse(t, CAUSE_OTHER, t->own.why ? t->own.why : otherwise);
 }
 
+static bool has_overflowed(struct talk *t)
+{
+	if (t->overflowed)
+		refuse(t, CAUSE_OTHER,
+		       t->phase == TALK_INSIDE ? "dialogue inside TLS grew too large"
+					       : "dialogue before TLS grew too large");
+	return t->overflowed;
+}
+
 /* The moves that mean the same whoever's unit it was. */
 static void act(struct talk *t, enum move move, const char *if_bad)
 {
-	if (t->overflowed) {
-		refuse(t, CAUSE_OTHER, "dialogue before TLS grew too large");
+	if (has_overflowed(t))
 		return;
-	}
 	switch (move) {
 	case MOVE_KEEP:
 	case MOVE_HOLD:
@@ -168,6 +195,29 @@ static const char *out_of_turn(const struct talk *t)
 	return NULL;
 }
 
+static void show_app(struct talk *t);
+
+/* Inside TLS: show the first n bytes of `from`, which goes to `to` when it passes. False: not now. */
+static bool show_inside(struct talk *t, enum side side, struct buf *from, size_t n, struct buf *to)
+{
+	enum move move = t->proto->inside(t, side, from->at + from->off, n);
+
+	if (move == MOVE_HOLD && side == SIDE_APP)
+		return false;
+	if (move == MOVE_PASS || move == MOVE_DONE) {
+		if (side == SIDE_PEER)
+			talk_release_greeting(t);
+		t->overflowed |= !buf_add(to, span_first(buf_span(from), n));
+	} else if (move != MOVE_KEEP) {
+		refuse_with(t, side == SIDE_PEER ? not_peers : not_apps);
+	}
+	if (has_overflowed(t) || t->phase == TALK_REFUSED)
+		return false;
+	if (move == MOVE_DONE)
+		t->phase = TALK_OPEN;
+	return true;
+}
+
 static void show_peer_unit(struct talk *t, struct span unit)
 {
 	enum move move = t->proto->peer(t, unit);
@@ -183,17 +233,18 @@ static size_t least(size_t a, size_t b)
 }
 
 /* Take the first unit of what the peer says, or as much of it as there is, and show it to the
- * protocol when it is whole. It is framed where it lies, unless its beginning came earlier. Returns
- * the bytes taken from `in`. */
+ * protocol when it is whole. It is framed where it lies, unless its beginning came earlier or it may
+ * be changed. Returns the bytes taken from `in`. */
 static size_t hear(struct talk *t, struct span in)
 {
+	bool inside = t->phase == TALK_INSIDE;
 	size_t before = buf_len(&t->part);
 	size_t room = least(TALK_UNIT_MAX - before, TALK_PEER_MAX - t->peer_bytes);
 	size_t taken = least(in.n, room);
 	struct span unit = span_first(in, taken);
 	ssize_t n;
 
-	if (before) {
+	if (before || inside) {
 		if (!buf_add(&t->part, unit)) {
 			refuse(t, CAUSE_OTHER, "out of memory");
 			return 0;
@@ -208,16 +259,21 @@ static size_t hear(struct talk *t, struct span in)
 		n = -1; /* a protocol that miscounts shall not make us do so */
 	if (n > 0)
 		taken = (size_t)n - before;
-	t->peer_bytes += taken;
+	t->peer_bytes += inside ? 0 : taken;
 
 	if (n < 0) {
 		refuse_with(t, not_peers);
 	} else if (n > 0) {
-		show_peer_unit(t, span_first(unit, (size_t)n));
+		if (inside)
+			show_inside(t, SIDE_PEER, &t->part, (size_t)n, &t->to_app);
+		else
+			show_peer_unit(t, span_first(unit, (size_t)n));
 		buf_drop(&t->part, buf_len(&t->part));
 	} else if (taken == room) {
-		refuse(t, CAUSE_OTHER, "peer said too much before TLS");
-	} else if (!before && !buf_add(&t->part, unit)) {
+		refuse(t, CAUSE_OTHER,
+		       inside ? "peer sent a message without end"
+			      : "peer said too much before TLS");
+	} else if (!before && !inside && !buf_add(&t->part, unit)) {
 		refuse(t, CAUSE_OTHER, "out of memory");
 	}
 	return taken;
@@ -227,24 +283,51 @@ size_t talk_from_peer(struct talk *t, struct span bytes)
 {
 	size_t taken = 0;
 
-	while (taken < bytes.n && !is_over(t)) {
-		const char *why = out_of_turn(t);
+	while (taken < bytes.n && (is_before(t) || t->phase == TALK_INSIDE)) {
+		const char *why = is_before(t) ? out_of_turn(t) : NULL;
 
 		if (why)
 			refuse(t, CAUSE_OTHER, why);
 		else
 			taken += hear(t, span_after(bytes, taken));
 	}
+	show_app(t);
+	release(t);
 	return taken;
 }
 
+/* Show the protocol a unit of the app's, before TLS. */
+static void show_app_unit(struct talk *t, struct span unit)
+{
+	enum move move = t->proto->app(t, unit);
+
+	if (move == MOVE_KEEP)
+		buf_drop(&t->held, unit.n);
+	else
+		t->app_known = true;
+	if (buf_len(&t->part) && (move == MOVE_TLS || buf_len(&t->to_peer)))
+		refuse(t, CAUSE_OTHER,
+		       "peer answered before it was asked"); /* half a unit, to glue to the answer */
+	else if (move == MOVE_OWN)
+		step_aside(t);
+	else
+		act(t, move, not_apps);
+}
+
+/* Does the protocol want to see what the app said? */
+static bool wants_app(const struct talk *t)
+{
+	if (t->phase == TALK_INSIDE)
+		return true;
+	return t->phase == TALK_DIALOGUE && t->proto->app && !t->app_known;
+}
+
 /* Show the protocol what the app said, a unit at a time, until it knows enough. The unit is always
- * the front of the hold. */
+ * the front of the hold. Inside TLS this is what takes from `held`, else it is release(). */
 static void show_app(struct talk *t)
 {
-	while (t->phase == TALK_DIALOGUE && t->proto->app && !t->app_known && buf_len(&t->held)) {
+	while (wants_app(t) && buf_len(&t->held)) {
 		struct span all = buf_span(&t->held);
-		enum move move;
 		ssize_t n;
 
 		t->own.why = NULL;
@@ -258,12 +341,12 @@ static void show_app(struct talk *t)
 				refuse(t, CAUSE_OTHER, "app sent a message without end");
 			return;
 		}
-		move = t->proto->app(t, span_first(all, (size_t)n));
-		if (move == MOVE_KEEP)
+		if (t->phase == TALK_DIALOGUE)
+			show_app_unit(t, span_first(all, (size_t)n));
+		else if (show_inside(t, SIDE_APP, &t->held, (size_t)n, &t->to_peer))
 			buf_drop(&t->held, (size_t)n);
 		else
-			t->app_known = true;
-		act(t, move, not_apps);
+			return;
 	}
 }
 
@@ -296,13 +379,19 @@ void talk_tls_up(struct talk *t)
 		talk_refuse(t, CAUSE_OTHER, "TLS came before it was agreed");
 		return;
 	}
-	t->phase = TALK_OPEN;
+	t->phase = t->proto->inside ? TALK_INSIDE : TALK_OPEN;
+	t->to_peer.max = TALK_SAY_MAX + TALK_HELD_MAX;
+	if (t->phase == TALK_INSIDE && t->proto->inside_begin)
+		t->proto->inside_begin(t);
+	if (has_overflowed(t))
+		return;
+	show_app(t);
 	release(t);
 }
 
 void talk_refuse(struct talk *t, enum cause cause, const char *why)
 {
-	if (!is_over(t))
+	if (is_before(t))
 		refuse(t, cause, why);
 }
 
@@ -320,14 +409,29 @@ void talk_too_late(struct talk *t, const char *why)
 
 void talk_redialled(struct talk *t, const char *why)
 {
-	if (is_over(t) && t->phase != TALK_REDIAL)
+	if (!is_before(t) && t->phase != TALK_REDIAL)
 		return;
+	if (t->proto->no_redial) {
+		refuse(t, CAUSE_TLS, why);
+		return;
+	}
 	t->own.spent = false;
 	buf_free(&t->part);
 	buf_free(&t->greeting); /* the peer greets again */
 	buf_free(&t->to_peer);
 	buf_free(&t->to_app);
 	no_tls(t, CAUSE_TLS, why);
+}
+
+bool talk_may_redial(const struct talk *t)
+{
+	return !t->tls_required && !t->proto->no_redial;
+}
+
+bool talk_waits_for_app(const struct talk *t)
+{
+	return t->phase == TALK_DIALOGUE && wants_app(t) && !buf_len(&t->to_peer) &&
+	       (!t->proto->peer_first || t->told);
 }
 
 /* A protocol may agree to TLS and have a last word to say (MySQL): the handshake begins when that
@@ -413,6 +517,7 @@ bool talk_say(struct talk *t, const char *fmt, ...)
 
 bool talk_tell_bytes(struct talk *t, struct span bytes)
 {
+	t->told = true;
 	return queue(t, &t->to_app, bytes);
 }
 
@@ -421,6 +526,7 @@ bool talk_tell(struct talk *t, const char *fmt, ...)
 	va_list args;
 	bool fits;
 
+	t->told = true;
 	va_start(args, fmt);
 	fits = queue_text(t, &t->to_app, fmt, args);
 	va_end(args);
@@ -436,6 +542,19 @@ bool talk_greet(struct talk *t, const char *text)
 {
 	buf_free(&t->greeting);
 	return talk_hold(t, span_text(text));
+}
+
+bool talk_release_greeting(struct talk *t)
+{
+	bool fits = move_all(&t->to_app, &t->greeting);
+
+	t->overflowed |= !fits;
+	return fits;
+}
+
+struct span talk_said(const struct talk *t)
+{
+	return buf_span(&t->held);
 }
 
 struct talk *talk_new(const struct talk_setup *setup)

@@ -5,8 +5,9 @@
  *                                 ├─ frame ─ proto ──┤
  *    app bytes ─► talk_from_app ──┘                  └─► to_app    what the app is told
  *
- * THE SAFETY RULE lives in talk.c: as long as the phase is neither TALK_OPEN nor TALK_CLEAR no byte of the app is in to_peer.
- * TALK_OPEN: what is in to_peer goes out inside TLS. TALK_CLEAR: the policy allowed plaintext (only when !tls_required).
+ * THE SAFETY RULE lives in talk.c: before the phases INSIDE, OPEN, CLEAR and OWN no byte of the app is in to_peer.
+ * TALK_INSIDE, TALK_OPEN: what is in to_peer goes out inside TLS. TALK_CLEAR: the policy allowed plaintext (only when !tls_required).
+ * TALK_OWN: the app has sent a ClientHello of its own.
  *
  * No fd, no clock, no errno, no log. Memory is bounded: see the limits below. Never blocks; not async-signal-safe. One caller at
  * a time (the connection's lock). */
@@ -19,6 +20,8 @@
 enum talk_phase {
 	TALK_DIALOGUE,  /* go on feeding */
 	TALK_HANDSHAKE, /* the peer agreed: TLS is next; to_peer is empty; any further peer byte before our ClientHello is injection */
+	TALK_INSIDE,    /* TLS is up and the protocol has work to do inside it: go on feeding, with what came out of TLS; both queues
+			   move inside TLS */
 	TALK_OPEN,      /* TLS is up: to_peer (what the app said early) goes inside TLS, to_app (the greeting) to the app */
 	TALK_CLEAR,     /* the policy lets it go on in plaintext: to_peer and to_app go out, then the talk is over */
 	TALK_OWN,       /* the app does its own TLS: as TALK_CLEAR, and logged so */
@@ -46,7 +49,7 @@ struct talk_setup {
 struct talk *talk_new(const struct talk_setup *setup);
 void talk_free(struct talk *t);
 
-/* Feed what the peer said. Returns the bytes consumed: in TALK_DIALOGUE all of them (the beginning of a unit is kept for the next
+/* Feed what the peer said. Returns the bytes consumed: in TALK_DIALOGUE and TALK_INSIDE all of them (the beginning of a unit is kept for the next
  * call), less when the phase changed. Refuses, at every level and however the bytes are cut, what the peer says out of turn: behind
  * the unit that agreed to TLS, half a line included, in this call or the next (RFC 3207 section 6, CVE-2021-22947); and while
  * to_peer is not yet drained, because a reply counts only if it came after the command it answers (struct proto.unasked tells who
@@ -55,7 +58,7 @@ void talk_free(struct talk *t);
 size_t talk_from_peer(struct talk *t, struct span bytes);
 
 /* Feed what the app said. Returns the bytes accepted, 0 when the hold is full (or bytes is empty). In TALK_REFUSED everything is
- * accepted and swallowed. Not to be called in TALK_OPEN, TALK_CLEAR and TALK_OWN once to_peer is empty. */
+ * accepted and swallowed. In TALK_INSIDE whole units go on to to_peer. Not to be called in TALK_OPEN, TALK_CLEAR and TALK_OWN once to_peer is empty. */
 size_t talk_from_app(struct talk *t, struct span bytes);
 
 /* The peer closed or reset the connection: refuses, unless the talk is over. */
@@ -65,11 +68,12 @@ void talk_peer_gone(struct talk *t);
  * proto.silence_s) the policy decides. why as in talk_refuse. */
 void talk_too_late(struct talk *t, const char *why);
 
-/* The handshake ended well: phase TALK_OPEN, the held app bytes in to_peer, the greeting in to_app. */
+/* The handshake ended well: phase TALK_OPEN, the held app bytes in to_peer, the greeting in to_app; or phase TALK_INSIDE, with as much
+ * of either as the protocol lets go. */
 void talk_tls_up(struct talk *t);
 
 /* Refuse, in the protocol's words. why: one sentence without the "libstarttls: " prefix; copied. Whatever the app said is
- * forgotten, the greeting too. No effect once OPEN, CLEAR, OWN or REFUSED. */
+ * forgotten, the greeting too. No effect once INSIDE, OPEN, CLEAR, OWN or REFUSED. */
 void talk_refuse(struct talk *t, enum cause cause, const char *why);
 
 /* The name the certificate must be for, or NULL: the one the app asked for. Owned by the talk. */
@@ -78,8 +82,12 @@ const char *talk_name(const struct talk *t);
 /* The handshake failed, or the phase was TALK_REDIAL, and the connection was dialled again, to go on in plaintext: phase TALK_CLEAR, the old greeting forgotten,
  * the held app bytes in to_peer. Where TLS is required it refuses instead. why is copied. */
 void talk_redialled(struct talk *t, const char *why);
+/* May it be dialled again at all? */
+bool talk_may_redial(const struct talk *t);
 
 enum talk_phase talk_phase(const struct talk *t);
+/* Is it the app's turn, so that the peer owes us nothing and no deadline runs? */
+bool talk_waits_for_app(const struct talk *t);
 /* The sentence behind REFUSED, or REDIAL, or behind CLEAR ("server did not offer TLS"); NULL otherwise. Owned by the talk. */
 const char *talk_why(const struct talk *t);
 /* The queues: read with buf_span, take with buf_drop. Owned by the talk. */

@@ -15,6 +15,9 @@
 	X(nntp) \
 	X(irc) \
 	X(nut) \
+	X(ldap) \
+	X(pgsql) \
+	X(mysql) \
 	X(tls) \
 	X(smtps) \
 	X(imaps) \
