@@ -32,6 +32,14 @@ needs_private() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || skip "needs root, for mail servers in a namespace of their own"
 }
 
+# detached COMMAND …: start a daemon that keeps none of bats' descriptors; bats would wait for it
+detached() (
+  for fd in $(ls "/proc/$BASHPID/fd"); do
+    [ "$fd" -le 2 ] || eval "exec $fd>&-"
+  done
+  exec "$@" >/dev/null 2>&1 </dev/null
+)
+
 # --- the peer
 
 # serve [OPTION …]: start a peer with a good certificate and STARTTLS required; PORT is where. Later options win.

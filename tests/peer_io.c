@@ -213,8 +213,6 @@ bool io_start_tls(struct session *s)
 	if (!tls_handshake(s)) {
 		SSL_free(s->ssl);
 		s->ssl = NULL;
-		if (!s->reset)
-			stall(s); /* and the journal learns how the app ends it */
 		return false;
 	}
 	if (s->facts) {

@@ -43,7 +43,7 @@ service auth {
   }
 }
 END
-  dovecot -c "$dir/dovecot.conf" 3>&- >/dev/null 2>&1 || {
+  detached dovecot -c "$dir/dovecot.conf" || {
     cat "$dir/dovecot.log"
     return 1
   }

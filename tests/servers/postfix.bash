@@ -63,7 +63,7 @@ END
   chgrp postdrop "$dir/queue/public" "$dir/queue/maildrop"
   chown vmail: "$dir/mail"
   chmod 711 "$dir" # its daemons are not root
-  MAIL_CONFIG=$dir/etc /usr/lib/postfix/sbin/master -c "$dir/etc" -w 3>&- >/dev/null 2>&1 || {
+  MAIL_CONFIG=$dir/etc detached /usr/lib/postfix/sbin/master -c "$dir/etc" -w || {
     cat "$dir/log"
     return 1
   }
