@@ -112,8 +112,50 @@ test: all test-programs
 	@tests/deps
 	@BUILD=$(BUILD) SAN=$(SAN) tests/run
 
+# The runtime is loaded ahead of the shim into programs that were built without it; tests/helper.bash knows how.
+asan:
+	@$(MAKE) BUILD=build/asan SAN=address test
+ubsan:
+	@$(MAKE) BUILD=build/ubsan SAN=undefined test
+tsan:
+	@$(MAKE) BUILD=build/tsan SAN=thread test
+
+# Each fuzzer for T seconds over its corpus (tests/fuzz/corpus/NAME); what it finds stays in build/fuzz.
+fuzz: $(FUZZ_BIN)
+	@for f in $(FUZZ_BIN); do \
+	  name=$${f##*/fuzz_}; mkdir -p build/fuzz/found/$$name build/fuzz/new/$$name; \
+	  echo "fuzz $$name, $(T) seconds"; \
+	  $$f -max_total_time=$(T) -timeout=25 -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
+	    -artifact_prefix=build/fuzz/found/$$name/ build/fuzz/new/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done
+
 bench: all $(BENCH_BIN)
 	tests/bench/run
+
+SCRIPTS = .ci/run $(shell grep -lE '^\#!.*(bash|sh|bats)' $$(git ls-files tests policy 2>/dev/null) /dev/null | sort)
+lint:
+	tests/lint-layers
+	shellcheck -x -P SCRIPTDIR $(SCRIPTS) $(wildcard tests/*.bash tests/servers/*.bash)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
+	  --suppress=missingIncludeSystem -D_GNU_SOURCE -j2 shim policy
+
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+MANPAGES = policy/starttls.1 policy/starttls-policy.5 shim/front/libstarttls.8
+install: all
+	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/libstarttls/examples
+	install -m 644 $(BUILD)/libstarttls.so $(BUILD)/libstarttls-tls.so $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/starttls $(DESTDIR)$(PREFIX)/bin
+	install -m 644 policy/default.policy policy/examples/*.policy $(DESTDIR)$(PREFIX)/share/doc/libstarttls/examples
+	for page in $(MANPAGES); do \
+	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+
+uninstall:
+	rm -f $(DESTDIR)$(LIBDIR)/libstarttls.so $(DESTDIR)$(LIBDIR)/libstarttls-tls.so $(DESTDIR)$(PREFIX)/bin/starttls
+	for page in $(MANPAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/libstarttls
 
 clean:
 	rm -rf build
