@@ -183,7 +183,7 @@ static ssize_t receive_clear(struct call *call)
 	if (buf_len(talk_to_app(c->talk)))
 		n = take_words(call, talk_to_app(c->talk));
 	conn_done_with(c, call->fd, 0);
-	if (n)
+	if (n || buf_len(talk_to_app(c->talk))) /* there are words, but no room for them: 0, as the kernel says */
 		return n;
 	call->wait = WAIT_OUT; /* what the app said early goes first */
 	return conn_advance(c, call->fd, true) == WAIT_NONE && c->phase == CONN_GONE ? KERNEL

@@ -338,12 +338,24 @@ static enum wait handshake_failed(struct conn *c, int fd)
 	return WAIT_NONE;
 }
 
+/* OpenSSL looks for trust anchors in files, and open() is a cancellation point: a thread that ends there would keep our lock. */
+static enum tls_result handshake_uncancelled(struct conn *c, int fd, bool read_ok)
+{
+	enum tls_result result;
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	result = record_handshake(&c->rec, fd, read_ok);
+	pthread_setcancelstate(cancel, NULL);
+	return result;
+}
+
 static enum wait handshake_step(struct conn *c, int fd, bool read_ok)
 {
 	int error;
 
 	record_flush(&c->rec, fd);
-	switch (record_handshake(&c->rec, fd, read_ok)) {
+	switch (handshake_uncancelled(c, fd, read_ok)) {
 	case TLS_DONE:
 		tls_is_up(c, fd);
 		return WAIT_NONE;

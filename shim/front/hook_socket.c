@@ -6,11 +6,22 @@
 #include "process.h"
 #include "slot.h"
 #include "watch.h"
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 HOOK int socket(int family, int type, int proto)
 {
 	return copies_none(slot_fresh(real.socket(family, type, proto)));
+}
+
+/* Has the connection failed, so that connect() may begin another one? */
+static bool is_dead(int fd)
+{
+	struct tcp_info tcp;
+	socklen_t n = sizeof(tcp);
+
+	return real.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &n) == 0 &&
+	       tcp.tcpi_state == TCP_CLOSE;
 }
 
 /* connect() on a descriptor that is already ours. */
@@ -27,6 +38,11 @@ static SLOW int connect_again(int fd, const struct sockaddr *addr, socklen_t len
 		slot_released(fd);
 		inherit_show(fd);
 		return result;
+	}
+	if (watch_family(addr, len) && is_dead(fd)) { /* perhaps to somebody else, whom another rule is about */
+		slot_drop_stale(fd);
+		inherit_show(fd);
+		return watch_connect(fd, addr, len);
 	}
 	c = table_get(fd);
 	return c ? engine->reconnect(c, fd, addr, len) : real.connect(fd, addr, len);

@@ -11,6 +11,7 @@
 #ifndef STARTTLS_REAL_H
 #define STARTTLS_REAL_H
 
+#include <aio.h>
 #include <netdb.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -58,6 +59,15 @@
 	  syscall(SYS_write, fd, bytes, n)) \
 	X(ssize_t, writev, (int fd, const struct iovec *iov, int count), (fd, iov, count), \
 	  syscall(SYS_writev, fd, iov, count)) \
+	X(ssize_t, preadv2, (int fd, const struct iovec *iov, int count, off64_t at, int flags), \
+	  (fd, iov, count, at, flags), syscall(SYS_preadv2, fd, iov, count, at, 0L, flags)) \
+	X(ssize_t, pwritev2, (int fd, const struct iovec *iov, int count, off64_t at, int flags), \
+	  (fd, iov, count, at, flags), syscall(SYS_pwritev2, fd, iov, count, at, 0L, flags)) \
+	X(int, aio_read, (struct aiocb *job), (job), absent(-1)) \
+	X(int, aio_write, (struct aiocb *job), (job), absent(-1)) \
+	X(int, lio_listio, \
+	  (int mode, struct aiocb *const *jobs, int n, struct sigevent *when), \
+	  (mode, jobs, n, when), absent(-1)) \
 	X(ssize_t, send, (int fd, const void *bytes, size_t n, int flags), (fd, bytes, n, flags), \
 	  syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0)) \
 	X(ssize_t, sendto, \
