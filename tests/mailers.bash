@@ -68,7 +68,7 @@ import smtplib, sys
 host, port, path = sys.argv[1:4]
 try:
     server = smtplib.SMTP(host, int(port))
-    if len(sys.argv) > 4:
+    if any(sys.argv[4:]):
         server.login("joe", "secret")
     server.sendmail("sender@example.org", ["joe@mail.test"], open(path, "rb").read().replace(b"\n", b"\r\n"))
     server.quit()

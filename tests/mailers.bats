@@ -109,8 +109,8 @@ keeps() {
 @test "a password is asked for only inside TLS: port 587 shows no AUTH in the clear" {
   needs_private
   hard_mail >mail
-  run -69 send_with_python mail.test 587 mail auth
-  [[ $output == *"530 5.7.0 Must issue a STARTTLS command first"* || $output == *"not supported"* ]]
+  run -1 send_with_python mail.test 587 mail auth
+  [[ $output == *"SMTP AUTH extension not supported by server"* ]]
 }
 
 @test "one mail of 25 MiB arrives whole" {
@@ -137,12 +137,10 @@ keeps() {
 
 # --- LMTP
 
-lmtp_inbox() { find "$server/lmtp/$1/new" -type f; }
-
-@test "lmtp: Dovecot refuses a plaintext client" {
-  needs_private
-  run -23 swaks --protocol LMTP --server mail.test --port 24 --from sender@example.org --to plain@mail.test
-  [[ $output == *"TLS"* ]]
+# taken NAME: NAME has the mail, it is the one sent, and it came inside TLS
+taken() {
+  same_body mail "$server/lmtp/$1"/new/*
+  grep -q "with LMTPS" "$server/lmtp/$1"/new/*
 }
 
 @test "lmtp: swaks delivers to Dovecot" {
@@ -151,7 +149,7 @@ lmtp_inbox() { find "$server/lmtp/$1/new" -type f; }
   hard_mail >mail
   head -c -1 mail >without_last_newline
   "${launch[@]}" swaks --protocol LMTP --server mail.test --port 24 --from sender@example.org --to swaks@mail.test --data @without_last_newline
-  same_body mail "$(lmtp_inbox swaks)"
+  taken swaks
   log_says "proto=lmtp"
 }
 
@@ -166,8 +164,8 @@ mail = open("mail", "rb").read().replace(b"\n", b"\r\n")
 assert server.sendmail("sender@example.org", ["one@mail.test", "two@mail.test"], mail) == {}
 server.quit()
 END
-  same_body mail "$(lmtp_inbox one)"
-  same_body mail "$(lmtp_inbox two)"
+  taken one
+  taken two
 }
 
 @test "lmtp: a wrong certificate is a 421 for all recipients" {

@@ -2,6 +2,7 @@
 // A mailer of the old kind: one mail from stdin, one server, exit codes of sysexits.h. usage: mailer HOST PORT FROM TO <MAIL
 #include "legacy.h"
 
+#include <signal.h>
 #include <sysexits.h>
 
 /* Read one whole reply; its code, or 0 at end of file. */
@@ -26,13 +27,13 @@ static int reply(FILE *log, int fd, char *line, size_t size)
 static void step(int fd, const char *command, int class)
 {
 	char line[2048];
+	bool lost = false;
 
 	if (command) {
 		printf("> %.*s\n", (int)strcspn(command, "\r"), command);
-		if (write(fd, command, strlen(command)) < 0)
-			exit(EX_TEMPFAIL);
+		lost = write(fd, command, strlen(command)) < 0;
 	}
-	int code = reply(stdout, fd, line, sizeof line);
+	int code = lost ? 0 : reply(stdout, fd, line, sizeof line);
 	if (code / 100 == class)
 		return;
 	fprintf(stderr, "mailer: %s\n", code ? line : "the connection was lost");
@@ -46,12 +47,8 @@ static void send_mail(int fd)
 	ssize_t n;
 
 	while ((n = getline(&line, &size, stdin)) > 0) {
-		if (line[n - 1] == '\n')
-			n--;
-		if (line[0] == '.')
-			say(fd, ".");
-		say_bytes(fd, line, (size_t)n);
-		say(fd, "\r\n");
+		line[strcspn(line, "\n")] = '\0';
+		dprintf(fd, "%s%s\r\n", line[0] == '.' ? "." : "", line); /* a lost connection shows at the final dot */
 	}
 	free(line);
 }
@@ -62,6 +59,7 @@ int main(int argc, char **argv)
 
 	if (argc != 5)
 		return EX_USAGE;
+	signal(SIGPIPE, SIG_IGN);
 	int fd = dial(argv);
 	step(fd, NULL, 2);
 	step(fd, "HELO old.example\r\n", 2);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# A real Dovecot in the private machine of tests/private: LMTP on port 24 with ssl=required, and the passwords for Postfix ("secret",
+# A real Dovecot in the private machine of tests/private: LMTP on port 24 (with ssl=required; but Dovecot
+# 2.3 enforces that for logins only, so tests look for LMTPS in the Received line), and the passwords for Postfix ("secret",
 # whoever asks).
 # shellcheck shell=bash
 
