@@ -83,6 +83,9 @@ struct engine {
 	int (*shutdown)(struct conn *, int fd, int how);
 	/* FIONREAD: bytes the app can read now, never 0 while the descriptor is readable. Returns 0 or -1 with errno. */
 	int (*readable)(struct conn *, int fd, int *bytes);
+	/* SO_RCVLOWAT, kept here because the kernel counts the bytes of records: a blocking call waits for that many. bytes > 0 sets it. Returns
+	 * what is in force. */
+	int (*low_water)(struct conn *, int bytes);
 	/* A slot goes away: fd is about to be closed or replaced. Consumes two references: the
 	 * caller's and the slot's. fd -1: there is no such descriptor any more, so nothing can be sent. With the last slot: what
 	 * is sealed is sent, close_notify, tickets are drained (else the kernel would answer with RST). The caller then closes fd. */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -270,6 +271,44 @@ static void files(int fd, int peer)
 	}
 }
 
+/* Pointers that are none. A page with nothing behind it: its last bytes are good, the next ones are not. */
+static void bad_pointers(int fd, int peer)
+{
+	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *volatile nowhere = (char *)1, *volatile edge = page + 4096, *volatile null = NULL,
+		      *volatile constant = (char *)"constant";
+	struct iovec iov[2] = {{page, 2}, {edge, 4}};
+	struct msghdr msg = {.msg_iov = (struct iovec *)(void *)edge, .msg_iovlen = 1};
+	char b[16] = "";
+
+	mprotect(edge, 4096, PROT_NONE);
+	send(peer, "abcdefgh", 8, 0);
+	await(fd, 8);
+	SEE(read(fd, nowhere, 4));
+	SEE(read(fd, null, 4));
+	SEE(read(fd, edge, 4));
+	SEE(read(fd, constant, 4));
+	SEE(recv(fd, (char *)-4, 2, 0));
+	SEE(readv(fd, (struct iovec *)(void *)nowhere, 2));
+	SEE(recvmsg(fd, &msg, 0));
+	SEE(recvmsg(fd, (struct msghdr *)(void *)edge, 0));
+	SEE(recvfrom(fd, nowhere, 2, 0, NULL, NULL));
+	SEE(read(fd, edge - 8, 4000)); /* more than there is, but the peer said no more */
+	SEE(write(fd, nowhere, 4));
+	SEE(write(fd, edge, 4));
+	SEE(write(fd, edge - 2, 4));
+	SEE(send(fd, null, 4, 0));
+	SEE(writev(fd, iov, 2));
+	SEE(writev(fd, (struct iovec *)(void *)edge, 2));
+	SEE(sendmsg(fd, &msg, 0));
+	SEE(sendmsg(fd, (struct msghdr *)(void *)nowhere, 0));
+	SEE(ioctl(fd, FIONREAD, nowhere));
+	SEE(write(fd, constant, 4));
+	SEE(recv(peer, b, 4, MSG_WAITALL));
+	see(b, 0);
+	munmap(page, 8192);
+}
+
 /* Run it on a plain descriptor and on one of ours: no program may see a difference. */
 static void test_same(void (*calls)(int fd, int peer), const char *what)
 {
@@ -408,6 +447,7 @@ int main(void)
 	test_same(receive_edges, "receiving is as from the kernel");
 	test_same(send_edges, "sending is as from the kernel");
 	test_same(many, "many messages at once are as from the kernel");
+	test_same(bad_pointers, "bad pointers are as from the kernel");
 	test_same(files, "sendfile() is as from the kernel");
 	test_same(streams, "streams are as from the kernel");
 	test_partial();

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -210,6 +209,10 @@ static ssize_t receive_open(struct call *call)
 	if (c->talk || record_unsent(&c->rec))
 		conn_send_early(c, call->fd);
 	finish_writing(c, call->fd);
+	if (!call->room && !record_readable(&c->rec, call->fd) && !c->rec.ended && !c->rec.error) {
+		call->wait = WAIT_IN; /* recv() of nothing waits for something all the same */
+		return AGAIN;
+	}
 	n = record_receive(&c->rec, call->fd, call->iov, call->n, call->done,
 			   call->flags & MSG_PEEK);
 	saved = errno;
@@ -235,32 +238,11 @@ static ssize_t tell_break(struct conn *c, int fd, int after)
 	return error ? FAILED : 0;
 }
 
-/* Another process (fork) has begun to bring TLS up; what comes of that, we can never know. */
-static bool is_strange(const struct conn *c)
-{
-	bool early = !is_settled(c) || (c->phase == CONN_OPEN && c->talk);
-
-	return early && !share_early(&c->rec);
-}
-
-/* The descriptor is just being replaced; there is nothing else to wait for. */
-static ssize_t wait_moved(struct call *call)
-{
-	if (!atomic_load(&call->c->ref.slots))
-		return KERNEL;
-	call->wait = WAIT_MOVED;
-	return AGAIN;
-}
-
 /* One attempt, with the lock held. */
 static ssize_t receive_step(struct call *call)
 {
 	struct conn *c = call->c;
 
-	if (is_strange(c)) {
-		errno = EIO;
-		return FAILED;
-	}
 	if (c->shut_read && !is_settled(c))
 		return 0;
 	call->wait = conn_advance(c, call->fd, true);
@@ -279,8 +261,6 @@ static ssize_t receive_step(struct call *call)
 		return tell_break(c, call->fd, 0);
 	case CONN_GONE:
 		return KERNEL;
-	case CONN_MOVED:
-		return wait_moved(call);
 	case CONN_CLOSED:
 		errno = EBADF;
 		return FAILED;
@@ -301,9 +281,7 @@ static bool call_waits(struct call *call)
 	if (is_settled(call->c))
 		deadline = -1;
 	conn_unlock(call->c);
-	if (call->wait == WAIT_MOVED)
-		worth = sched_yield() == 0;
-	else if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
+	if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
 		worth = conn_wait(call->c, call->fd, call->wait, deadline, &call->patience) == 0;
 	else
 		errno = EAGAIN;
@@ -359,6 +337,16 @@ static size_t receive_waiting(struct conn *c, struct msghdr *msg)
 	return n;
 }
 
+/* With how many bytes a call that may wait is content. */
+static size_t awaited(const struct call *call)
+{
+	size_t mark = (size_t)call->c->low_water;
+
+	if (call->flags & MSG_PEEK)
+		return 0;
+	return call->flags & MSG_WAITALL || mark > call->room ? call->room : mark;
+}
+
 ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 {
 	size_t waiting;
@@ -387,7 +375,7 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 		if (n > 0)
 			call.done += (size_t)n;
 	} while ((n == AGAIN && call_waits(&call)) ||
-		 (n > 0 && flags & MSG_WAITALL && !(flags & MSG_PEEK) && call.done < call.room));
+		 (n > 0 && call.done < awaited(&call)));
 	if (n == KERNEL && !call.done) {
 		conn_unlock(c);
 		conn_put(c);
@@ -480,10 +468,6 @@ static ssize_t transmit_step(struct call *call)
 {
 	struct conn *c = call->c;
 
-	if (is_strange(c)) {
-		errno = EIO;
-		return FAILED;
-	}
 	switch (c->phase) {
 	case CONN_TALK:
 	case CONN_SHAKE:
@@ -505,8 +489,6 @@ static ssize_t transmit_step(struct call *call)
 		return tell_break(c, call->fd, EPIPE);
 	case CONN_GONE:
 		return KERNEL;
-	case CONN_MOVED:
-		return wait_moved(call);
 	case CONN_CLOSED:
 		break;
 	}
@@ -588,10 +570,16 @@ static void settle_early(struct conn *c, int fd)
 	}
 }
 
+/* Another process may go on with it. */
+static bool is_shared(const struct conn *c)
+{
+	return c->rec.share && atomic_load(&c->rec.share->refs) > 1;
+}
+
 static bool has_held(const struct conn *c)
 {
 	return (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL) &&
-	       c->talk && c->spoke && !is_strange(c);
+	       c->talk && c->spoke;
 }
 
 int conn_shutdown(struct conn *c, int fd, int how)
@@ -621,7 +609,7 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 
 	conn_lock(c);
 	sys_unread(fd, &unread);
-	wait = is_strange(c) ? WAIT_IN : conn_advance(c, fd, true);
+	wait = conn_advance(c, fd, true);
 	switch (c->phase) {
 	case CONN_OPEN:
 		*bytes = (int)record_readable(&c->rec, fd);
@@ -638,7 +626,6 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 	case CONN_SHAKE:
 	case CONN_REDIAL:
 	case CONN_CLOSED:
-	case CONN_MOVED:
 		if (wait == WAIT_TELL) {
 			*bytes = (int)buf_len(talk_to_app(c->talk));
 			break;
@@ -653,6 +640,20 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 	return result;
 }
 
+int conn_low_water(struct conn *c, int bytes)
+{
+	int saved = errno, now;
+
+	conn_lock(c);
+	if (bytes > 0)
+		c->low_water = bytes;
+	now = c->low_water ? c->low_water : 1;
+	conn_unlock(c);
+	conn_put(c);
+	errno = saved;
+	return now;
+}
+
 int conn_reconnect(struct conn *c, int fd, const struct sockaddr *addr, socklen_t n)
 {
 	conn_put(c);
@@ -665,7 +666,7 @@ static void say_goodbye(struct conn *c, int fd)
 {
 	if (has_held(c))
 		settle_early(c, fd);
-	if (c->phase == CONN_OPEN && !is_strange(c) && !record_shared(&c->rec)) {
+	if (c->phase == CONN_OPEN && !is_shared(c)) {
 		if (c->talk)
 			settle_early(c, fd);
 		if (!c->shut_done)
@@ -694,7 +695,7 @@ void conn_finish(struct conn *c, int fd)
 	int saved = errno;
 
 	conn_lock(c);
-	if (c->phase == CONN_OPEN && !is_strange(c) && (!c->talk || conn_send_early(c, fd)) && !c->shut_done && !record_shared(&c->rec))
+	if (c->phase == CONN_OPEN && (!c->talk || conn_send_early(c, fd)) && !c->shut_done && !is_shared(c))
 		record_notify(&c->rec, fd);
 	conn_unlock(c);
 	conn_put(c);

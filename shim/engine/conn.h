@@ -6,7 +6,6 @@
  *     │       └────► REDIAL ─┐       `may`: the handshake failed
  *     ├──────────────────────┴► CLEAR ─► GONE    plaintext by leave of the policy; forgotten once nothing of ours is left
  *     ├─► REFUSED                    the app is told why, then end of file
- *     ├─► MOVED                      a relay has it; the app's descriptors are being replaced, then the calls are the kernel's
  *     └─► BROKEN                     it broke before the peer said a word: the app gets the kernel's own errno
  *
  * Locks. `lock` guards everything in a conn and is never held while blocking: a call that must wait lets go of it, waits on the app's descriptor, and
@@ -22,10 +21,10 @@
 #include "talk.h"
 #include <pthread.h>
 
-enum conn_phase { CONN_TALK, CONN_SHAKE, CONN_REDIAL, CONN_OPEN, CONN_CLEAR, CONN_BROKEN, CONN_GONE, CONN_REFUSED, CONN_CLOSED, CONN_MOVED };
+enum conn_phase { CONN_TALK, CONN_SHAKE, CONN_REDIAL, CONN_OPEN, CONN_CLEAR, CONN_BROKEN, CONN_GONE, CONN_REFUSED, CONN_CLOSED };
 
 /* What a call that can do nothing now is waiting for. */
-enum wait { WAIT_NONE, WAIT_IN, WAIT_OUT, WAIT_REDIAL, WAIT_MOVED, WAIT_TELL /* for the app to take what it is told */ };
+enum wait { WAIT_NONE, WAIT_IN, WAIT_OUT, WAIT_REDIAL, WAIT_TELL /* for the app to take what it is told */ };
 
 struct conn {
 	struct conn_ref ref;      /* first: engine.h */
@@ -45,6 +44,7 @@ struct conn {
 	bool shut_write;          /* the app has shut writing down; done once all it said is sent */
 	bool shut_done;
 	bool shut_read;
+	int low_water;            /* the app's SO_RCVLOWAT; 0: 1 */
 	unsigned unpushed;        /* writes since the last read: Nagle may be holding the tail back */
 	bool finished_unacked;    /* the app has not written since our Finished went out */
 	uint64_t cookie;          /* of the socket */
@@ -112,6 +112,7 @@ int conn_reconnect(struct conn *c, int fd, const struct sockaddr *addr, socklen_
 ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags);
 ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flags);
 int conn_shutdown(struct conn *c, int fd, int how);
+int conn_low_water(struct conn *c, int bytes);
 int conn_readable(struct conn *c, int fd, int *bytes);
 void conn_release(struct conn *c, int fd);
 void conn_finish(struct conn *c, int fd);

@@ -92,6 +92,8 @@ static void peer_gone(struct conn *c, int fd, int error)
 void conn_forget(struct conn *c)
 {
 	c->phase = CONN_GONE;
+	if (c->low_water)
+		sys_setsockopt(c->rec.fd, SOL_SOCKET, SO_RCVLOWAT, &c->low_water, sizeof c->low_water);
 	front->forget(c);
 }
 
@@ -316,7 +318,6 @@ static void tls_is_up(struct conn *c, int fd)
 	}
 	buf_free(greeting);
 	c->phase = CONN_OPEN;
-	share_begin(&c->rec);
 	c->finished_unacked = true;
 	conn_log(c, verdict, NULL);
 	conn_send_early(c, fd);
@@ -470,7 +471,6 @@ enum wait conn_advance(struct conn *c, int fd, bool read_ok)
 		case CONN_GONE:
 		case CONN_REFUSED:
 		case CONN_CLOSED:
-		case CONN_MOVED:
 			return WAIT_NONE;
 		}
 	}

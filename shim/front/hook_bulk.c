@@ -2,6 +2,8 @@
  * hook_bulk: many messages or a whole file in one call. On a connection of ours they are loops. */
 #include "hook.h"
 #include "io.h"
+#include "memory.h"
+#include "rights.h"
 #include "watch.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -24,15 +26,20 @@ static int64_t now_ns(void)
 static SLOW int receive_many(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 			     const struct timespec *timeout)
 {
-	int64_t end = timeout ? now_ns() + timeout->tv_sec * INT64_C(1000000000) + timeout->tv_nsec
-			      : INT64_MAX;
+	bool timed = timeout && memory_readable(timeout, sizeof(*timeout));
+	int64_t end = timed ? now_ns() + timeout->tv_sec * INT64_C(1000000000) + timeout->tv_nsec
+			    : INT64_MAX;
 	int kernel_flags = flags & ~MSG_WAITFORONE;
 	unsigned i = 0;
 	ssize_t got;
 
 	for (; i < n; i++) {
-		if (i && timeout && now_ns() >= end)
+		if (i && timed && now_ns() >= end)
 			break;
+		if (memory_writable(msgs + i, sizeof(*msgs)) < sizeof(*msgs)) {
+			errno = EFAULT;
+			break;
+		}
 		got = io_recvmsg(fd, &msgs[i].msg_hdr, kernel_flags);
 		if (got < 0)
 			break;
@@ -65,6 +72,10 @@ static SLOW int send_many(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 	ssize_t sent;
 
 	while (i < n) {
+		if (memory_writable(msgs + i, sizeof(*msgs)) < sizeof(*msgs)) {
+			errno = EFAULT;
+			break;
+		}
 		sent = io_sendmsg(fd, &msgs[i].msg_hdr, flags);
 		if (sent < 0)
 			break;
@@ -78,18 +89,29 @@ static SLOW int send_many(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 /* See send_early() in hook_io.c. */
 static SLOW int send_many_early(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
-	if (!n || !watch_would(fd, msgs->msg_hdr.msg_name, msgs->msg_hdr.msg_namelen))
+	if (!n || !memory_readable(msgs, sizeof(*msgs)) ||
+	    !watch_would(fd, msgs->msg_hdr.msg_name, msgs->msg_hdr.msg_namelen))
 		return real.sendmmsg(fd, msgs, n, flags);
 	errno = EOPNOTSUPP;
 	return -1;
+}
+
+/* From a descriptor that is not ours: what goes with the messages may be. */
+static SLOW int send_many_other(int fd, struct mmsghdr *msgs, unsigned n, int flags)
+{
+	for (unsigned i = 0; engine && i < n && memory_readable(msgs + i, sizeof(*msgs)); i++)
+		if (!rights_settle(&msgs[i].msg_hdr))
+			return -1;
+	return flags & MSG_FASTOPEN ? send_many_early(fd, msgs, n, flags)
+				    : real.sendmmsg(fd, msgs, n, flags);
 }
 
 HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 {
 	if (table_has(fd))
 		return send_many(fd, msgs, n, flags);
-	return flags & MSG_FASTOPEN ? send_many_early(fd, msgs, n, flags)
-				    : real.sendmmsg(fd, msgs, n, flags);
+	return engine || flags & MSG_FASTOPEN ? send_many_other(fd, msgs, n, flags)
+					      : real.sendmmsg(fd, msgs, n, flags);
 }
 
 /* Copy up to n bytes of `in` from *at on. What was not sent counts as not read, so *at ends where the peer's copy ends. */
@@ -119,9 +141,14 @@ static ssize_t send_part(int out, int in, off_t *at, size_t n)
 /* As sendfile(2), from files only: EINVAL for what cannot be read twice, as from the kernel, and apps then copy by hand. */
 static SLOW ssize_t send_file(int out, int in, off_t *at, size_t n)
 {
-	off_t here = at ? *at : lseek(in, 0, SEEK_CUR);
+	off_t here;
 	ssize_t sent;
 
+	if (at && memory_writable(at, sizeof(*at)) < sizeof(*at)) {
+		errno = EFAULT;
+		return -1;
+	}
+	here = at ? *at : lseek(in, 0, SEEK_CUR);
 	if (here < 0) {
 		if (at || errno != EBADF)
 			errno = EINVAL;

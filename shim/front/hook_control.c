@@ -5,6 +5,7 @@
 #include "copies.h"
 #include "hook.h"
 #include "inherit.h"
+#include "memory.h"
 #include "process.h"
 #include "slot.h"
 #include <asm/ioctls.h>
@@ -52,7 +53,8 @@ HOOK_ALIAS(__fcntl, fcntl);
 
 static SLOW int readable(int fd, int *bytes)
 {
-	struct conn *c = table_get(fd);
+	struct conn *c =
+		memory_writable(bytes, sizeof(*bytes)) < sizeof(*bytes) ? NULL : table_get(fd);
 
 	return c ? engine->readable(c, fd, bytes) : real.ioctl(fd, FIONREAD, bytes);
 }

@@ -2,6 +2,8 @@
  * hook_io: receiving and sending. */
 #include "hook.h"
 #include "io.h"
+#include "memory.h"
+#include "rights.h"
 #include "watch.h"
 #include <errno.h>
 #include <sys/socket.h>
@@ -27,8 +29,13 @@ HOOK ssize_t recv(int fd, void *bytes, size_t n, int flags)
 /* A stream socket names no sender. */
 static SLOW ssize_t receive_from(int fd, void *bytes, size_t n, int flags, socklen_t *len)
 {
-	ssize_t got = io_receive(fd, bytes, n, flags);
+	ssize_t got;
 
+	if (len && memory_writable(len, sizeof(*len)) < sizeof(*len)) {
+		errno = EFAULT;
+		return -1;
+	}
+	got = io_receive(fd, bytes, n, flags);
 	if (got >= 0 && len)
 		*len = 0;
 	return got;
@@ -68,7 +75,8 @@ HOOK_ALIAS(__send, send);
  * TCP Fast Open; so for destinations that would be ours, it does. */
 static SLOW ssize_t send_early(int fd, const struct msghdr *msg, int flags)
 {
-	if (!watch_would(fd, msg->msg_name, msg->msg_namelen))
+	if (!memory_readable(msg, sizeof(*msg)) ||
+	    !watch_would(fd, msg->msg_name, msg->msg_namelen))
 		return real.sendmsg(fd, msg, flags);
 	errno = EOPNOTSUPP;
 	return -1;
@@ -95,11 +103,20 @@ HOOK ssize_t sendto(int fd, const void *bytes, size_t n, int flags, __CONST_SOCK
 				    : real.sendto(fd, bytes, n, flags, addr, len);
 }
 
+/* From a descriptor that is not ours: what goes with it may be. */
+static SLOW ssize_t send_other(int fd, const struct msghdr *msg, int flags)
+{
+	if (engine && !rights_settle(msg))
+		return -1;
+	return flags & MSG_FASTOPEN ? send_early(fd, msg, flags) : real.sendmsg(fd, msg, flags);
+}
+
 HOOK ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	if (table_has(fd))
 		return io_sendmsg(fd, msg, flags);
-	return flags & MSG_FASTOPEN ? send_early(fd, msg, flags) : real.sendmsg(fd, msg, flags);
+	return engine || flags & MSG_FASTOPEN ? send_other(fd, msg, flags)
+					      : real.sendmsg(fd, msg, flags);
 }
 
 /* The fortified twins: the compiler knew the size of the buffer, and libc would have checked it. */

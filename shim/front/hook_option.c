@@ -3,7 +3,10 @@
  * relay_name, engine.h), so nothing need be remembered across exec(); options of TCP and IP are answered where the kernel
  * knows none. */
 #include "hook.h"
+#include "memory.h"
+#include "process.h"
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -109,9 +112,25 @@ static SLOW void tell_kind(int fd, int name, int *value)
 	*value = name == SO_DOMAIN ? family : IPPROTO_TCP;
 }
 
+/* SO_RCVLOWAT of ours, which the kernel's socket must not have (engine.h). `bytes` 0: leave it. Returns it; 0: fd is not ours any more. */
+static int low_water(int fd, int bytes)
+{
+	struct conn *c = process_borrowed() ? NULL : table_get(fd);
+
+	return c ? engine->low_water(c, bytes) : 0;
+}
+
+static bool about_low_water(int fd, int level, int name)
+{
+	return name == SO_RCVLOWAT && level == SOL_SOCKET && table_has(fd);
+}
+
 HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	int result = real.getsockopt(fd, level, name, value, len);
+	int result = real.getsockopt(fd, level, name, value, len), bytes;
+
+	if (result == 0 && about_low_water(fd, level, name) && (bytes = low_water(fd, 0)))
+		memcpy(value, &bytes, *len < sizeof(bytes) ? *len : sizeof(bytes));
 
 	if (result < 0)
 		return errno == EOPNOTSUPP && tcp_or_ip(level)
@@ -131,9 +150,27 @@ static SLOW int set_option(int fd)
 	return behind_relay(fd, &relay) ? 0 : fail(EOPNOTSUPP);
 }
 
+/* As the kernel reads the value. */
+static SLOW int set_low_water(int fd, const void *value, socklen_t len)
+{
+	int bytes;
+
+	if (len < sizeof(bytes))
+		return fail(EINVAL);
+	if (!memory_readable(value, sizeof(bytes)))
+		return fail(EFAULT);
+	memcpy(&bytes, value, sizeof(bytes));
+	low_water(fd, bytes < 0 ? INT_MAX : bytes ? bytes : 1);
+	return 0;
+}
+
 HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	int result = real.setsockopt(fd, level, name, value, len);
+	int result;
+
+	if (about_low_water(fd, level, name))
+		return set_low_water(fd, value, len);
+	result = real.setsockopt(fd, level, name, value, len);
 
 	return result < 0 && errno == EOPNOTSUPP && tcp_or_ip(level) ? set_option(fd) : result;
 }

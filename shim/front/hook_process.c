@@ -73,6 +73,8 @@ static SLOW int duplicate_ours(int fd)
 	struct conn *c = process_borrowed() ? NULL : table_get(fd);
 	int copy = real.dup(fd);
 
+	copies_mark(fd);
+	copies_mark(copy);
 	return c ? slot_adopt(copy, c) : copy;
 }
 

@@ -14,6 +14,26 @@ HOOK int socket(int family, int type, int proto)
 	return copies_none(slot_fresh(real.socket(family, type, proto)));
 }
 
+/* Numbers that were closed behind our back come to new life here, too. */
+HOOK int accept(int fd, __SOCKADDR_ARG from, socklen_t *len)
+{
+	return copies_none(slot_fresh(real.accept(fd, from.__sockaddr__, len)));
+}
+
+HOOK int accept4(int fd, __SOCKADDR_ARG from, socklen_t *len, int flags)
+{
+	return copies_none(slot_fresh(real.accept4(fd, from.__sockaddr__, len, flags)));
+}
+
+HOOK int socketpair(int family, int type, int proto, int ends[2])
+{
+	int result = real.socketpair(family, type, proto, ends);
+
+	for (int i = 0; result == 0 && i < 2; i++)
+		copies_none(slot_fresh(ends[i]));
+	return result;
+}
+
 /* Has the connection failed, so that connect() may begin another one? */
 static bool is_dead(int fd)
 {
@@ -30,16 +50,18 @@ static SLOW int connect_again(int fd, const struct sockaddr *addr, socklen_t len
 	struct conn *c;
 	int result;
 
-	if (process_borrowed())
+	if (process_borrowed() || len < sizeof(addr->sa_family) || !memory_readable(addr, len))
 		return real.connect(fd, addr, len);
-	if (addr && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC) {
+	if (addr->sa_family == AF_UNSPEC) {
+		watch_give_up_copies(fd);
 		slot_release(fd);
 		result = real.connect(fd, addr, len);
 		slot_released(fd);
 		inherit_show(fd);
 		return result;
 	}
-	if (watch_family(addr, len) && is_dead(fd)) { /* perhaps to somebody else, whom another rule is about */
+	if (watch_family(addr, len) &&
+	    is_dead(fd)) { /* perhaps to somebody else, whom another rule is about */
 		slot_drop_stale(fd);
 		inherit_show(fd);
 		return watch_connect(fd, addr, len);

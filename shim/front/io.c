@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * io: the checks of the kernel's import_iovec() and copy_msghdr(), then the engine. */
+ * io: the checks of the kernel's import_iovec() and copy_msghdr(), then the engine.
+ *
+ * Where the app's memory is missing (memory.h): sending fails with EFAULT, as from the kernel; receiving takes what there is room for, for
+ * the kernel would not have noticed if the peer had said no more than that. */
 #include "io.h"
 #include "engine_open.h"
+#include "memory.h"
 #include "real.h"
+#include "slot.h"
 #include "table.h"
 #include <errno.h>
 #include <limits.h>
@@ -13,11 +18,13 @@ static ssize_t fail(int error)
 	return -1;
 }
 
-/* 0, or the errno for pieces that are too many (which one depends on the system call) or have a "negative" length. */
+/* 0, or the errno for pieces that are too many (which one depends on the system call), not there, or have a "negative" length. */
 static int check(const struct iovec *iov, size_t count, int too_many)
 {
 	if (count > IOV_MAX)
 		return too_many;
+	if (count && !memory_readable(iov, count * sizeof(*iov)))
+		return EFAULT;
 	for (size_t i = 0; i < count; i++)
 		if (iov[i].iov_len > SSIZE_MAX)
 			return EINVAL;
@@ -32,26 +39,88 @@ static bool empty(const struct iovec *iov, int count)
 	return true;
 }
 
+/* fd may turn out to be something else by now: a number that was closed behind our back, and used again for what is no socket. */
+static bool is_stale(int fd, ssize_t result)
+{
+	if (result >= 0 || errno != ENOTSOCK)
+		return false;
+	slot_drop_stale(fd);
+	return true;
+}
+
+static ssize_t receive(int fd, struct msghdr *msg, int flags)
+{
+	struct conn *c = table_take(fd);
+	ssize_t n = c ? engine->receive(c, fd, msg, flags) : real.recvmsg(fd, msg, flags);
+
+	return is_stale(fd, n) ? real.readv(fd, msg->msg_iov, (int)msg->msg_iovlen) : n;
+}
+
+static ssize_t transmit(int fd, const struct msghdr *msg, int flags)
+{
+	struct conn *c = table_take(fd);
+	ssize_t n = c ? engine->transmit(c, fd, msg, flags) : real.sendmsg(fd, msg, flags);
+
+	return is_stale(fd, n) ? real.writev(fd, msg->msg_iov, (int)msg->msg_iovlen) : n;
+}
+
+/* Receive into the pieces that are there: those before the first bad one, or what there is of the very first. */
+static ssize_t receive_within(int fd, struct msghdr *msg, int flags)
+{
+	struct iovec *iov = msg->msg_iov, part;
+	size_t count = msg->msg_iovlen, i, there = 0;
+	ssize_t n;
+
+	for (i = 0; i < count; i++)
+		if ((there = memory_writable(iov[i].iov_base, iov[i].iov_len)) < iov[i].iov_len)
+			break;
+	if (i == count)
+		return receive(fd, msg, flags);
+	if (!i && !there)
+		return fail(EFAULT);
+	part = (struct iovec){iov->iov_base, there};
+	msg->msg_iov = i ? iov : &part;
+	msg->msg_iovlen = i ? i : 1;
+	n = receive(fd, msg, flags);
+	msg->msg_iov = iov;
+	msg->msg_iovlen = count;
+	return n;
+}
+
+/* With MSG_TRUNC a stream's bytes are thrown away, not stored (tcp(7)). */
+static bool stores(int flags)
+{
+	return !(flags & MSG_TRUNC) || flags & MSG_PEEK;
+}
+
 ssize_t io_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	int error = check(msg->msg_iov, msg->msg_iovlen, EMSGSIZE);
-	struct conn *c;
+	int error = memory_writable(msg, sizeof(*msg)) < sizeof(*msg)
+			    ? EFAULT
+			    : check(msg->msg_iov, msg->msg_iovlen, EMSGSIZE);
 
 	if (error)
 		return fail(error);
-	c = table_take(fd);
-	return c ? engine->receive(c, fd, msg, flags) : real.recvmsg(fd, msg, flags);
+	return stores(flags) ? receive_within(fd, msg, flags) : receive(fd, msg, flags);
+}
+
+static bool all_there(const struct iovec *iov, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!memory_readable(iov[i].iov_base, iov[i].iov_len))
+			return false;
+	return true;
 }
 
 ssize_t io_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	int error = check(msg->msg_iov, msg->msg_iovlen, EMSGSIZE);
-	struct conn *c;
+	int error = memory_readable(msg, sizeof(*msg))
+			    ? check(msg->msg_iov, msg->msg_iovlen, EMSGSIZE)
+			    : EFAULT;
 
-	if (error)
-		return fail(error);
-	c = table_take(fd);
-	return c ? engine->transmit(c, fd, msg, flags) : real.sendmsg(fd, msg, flags);
+	if (!error && !all_there(msg->msg_iov, msg->msg_iovlen))
+		error = EFAULT;
+	return error ? fail(error) : transmit(fd, msg, flags);
 }
 
 ssize_t io_receive(int fd, void *bytes, size_t n, int flags)

@@ -26,6 +26,12 @@
 #define REAL_FUNCTIONS(X) \
 	X(int, socket, (int family, int type, int proto), (family, type, proto), \
 	  syscall(SYS_socket, family, type, proto)) \
+	X(int, accept, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len), \
+	  syscall(SYS_accept4, fd, addr, len, 0)) \
+	X(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags), \
+	  (fd, addr, len, flags), syscall(SYS_accept4, fd, addr, len, flags)) \
+	X(int, socketpair, (int family, int type, int proto, int ends[2]), \
+	  (family, type, proto, ends), syscall(SYS_socketpair, family, type, proto, ends)) \
 	X(int, connect, (int fd, const struct sockaddr *addr, socklen_t len), (fd, addr, len), \
 	  syscall(SYS_connect, fd, addr, len)) \
 	X(int, shutdown, (int fd, int how), (fd, how), syscall(SYS_shutdown, fd, how)) \
@@ -116,7 +122,6 @@
 	  (posix_spawn_file_actions_t * actions, int fd, int to), (actions, fd, to), ENOSYS) \
 	X(int, system, (const char *command), (command), absent(-1)) \
 	X(FILE *, popen, (const char *command, const char *mode), (command, mode), absent(0)) \
-	X(void *, dlopen, (const char *file, int mode), (file, mode), absent(0)) \
 	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode), absent(0)) \
 	X(FILE *, freopen, (const char *path, const char *mode, FILE *file), (path, mode, file), \
 	  absent(0)) \

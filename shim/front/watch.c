@@ -135,14 +135,19 @@ static int refuse_broken(const struct dial *d)
 	return refuse(d, d->verdict.broken);
 }
 
-/* fd is not to be ours after all, nor its copies. */
-static void give_up(int fd)
+void watch_give_up_copies(int fd)
 {
 	for (int copy = copies_next(fd, 0); copy >= 0; copy = copies_next(fd, copy + 1)) {
 		slot_release(copy);
 		slot_released(copy);
 		inherit_show(copy);
 	}
+}
+
+/* fd is not to be ours after all, nor its copies. */
+static void give_up(int fd)
+{
+	watch_give_up_copies(fd);
 	slot_release(fd);
 	slot_released(fd);
 	inherit_show(fd);
@@ -165,6 +170,18 @@ static bool put(int fd, struct conn *c)
 	return true;
 }
 
+/* The kernel must say "readable" from the first byte on, for a record is not what the app counts: a low-water mark is ours to keep. */
+static void take_low_water(int fd, struct conn *c)
+{
+	int bytes = 1, one = 1;
+	socklen_t n = sizeof(bytes);
+
+	if (real.getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &n) < 0 || bytes <= 1)
+		return;
+	real.setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+	engine->low_water(table_more(c), bytes);
+}
+
 /* The conn for this connection, in the table; or NULL with *why. */
 static struct conn *open_conn(int fd, struct dial *d, const char **why)
 {
@@ -179,8 +196,10 @@ static struct conn *open_conn(int fd, struct dial *d, const char **why)
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	busy = true;
-	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
-	if ((e = engine_get(why)) && (c = e->open(&d->order, why)) && !put(fd, c)) {
+	real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
+	if ((e = engine_get(why)) && (c = e->open(&d->order, why)))
+		take_low_water(fd, c);
+	if (c && !put(fd, c)) {
 		c = NULL;
 		*why = (unsigned)fd < TABLE_FDS ? "out of memory"
 						: "the descriptor's number is too large";

@@ -6,16 +6,20 @@
 #ifndef STARTTLS_WATCH_H
 #define STARTTLS_WATCH_H
 
+#include "memory.h"
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* Could a connection to this address be ours at all? */
+/* Could a connection to this address be ours at all? False as well when there is no memory for the kernel to read it from. */
 static inline bool watch_family(const struct sockaddr *addr, socklen_t len)
 {
-	return addr && len >= sizeof(struct sockaddr_in) &&
+	return len >= sizeof(struct sockaddr_in) && memory_readable(addr, len) &&
 	       (addr->sa_family == AF_INET || addr->sa_family == AF_INET6);
 }
+
+/* The copies of fd, but not fd itself, are not ours any more: the connection is about to be dissolved. Keeps errno. */
+void watch_give_up_copies(int fd);
 
 /* connect(2) on a descriptor that is not ours yet, to an address of such a family. -1 with EACCES, and a line in the log, when the
  * policy forbids it or it cannot be made safe. May read the policy and open the engine. */

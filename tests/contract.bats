@@ -1,0 +1,36 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The corners of a socket's contract: what the kernel answers on a plain connection, the program hears on a TLS connection too.
+
+load helper
+
+@test "SO_RCVLOWAT, set before and after connect" { same_as_native -- contract lowat; }
+@test "close with SO_LINGER" {
+  same_as_native -- contract linger
+  peer_saw "SILENCE last"
+  facts "^end close_notify"
+}
+@test "close with SO_LINGER 0 neither hangs nor fails" { same_as_native -- contract abort; }
+@test "AF_UNSPEC dissolves the connection under all its numbers; it can be dialled again" { same_as_native -- contract unspec; }
+@test "connect to a closed port, then to the peer, with the same socket" { same_as_native -- contract refused; }
+@test "the same without blocking" { same_as_native -- contract refused_later; }
+@test "a number closed by a raw system call and used again for a file, a pipe, a socket pair, an accepted socket" { same_as_native -- contract stale; }
+@test "the highest descriptor there may be, after RLIMIT_NOFILE was raised" { same_as_native -- contract numbers; }
+@test "bad pointers are EFAULT" { same_as_native -- contract pointers; }
+@test "1024 pieces, empty ones among them" { same_as_native -- contract pieces; }
+@test "calls of length zero" { same_as_native -- contract zero; }
+@test "SCM_RIGHTS: another process goes on with the connection, inside TLS" { same_as_native -- contract rights; }
+
+@test "MSG_OOB is refused: urgent data would go beside TLS" {
+  serve
+  watch verify
+  shim timeout 60 "$legacy/contract" localhost "$PORT" oob >shimmed
+  diff shimmed - <<'END'
+220 peer.test ESMTP
+250 peer.test
+EOPNOTSUPP
+EINVAL
+221 2.0.0 bye
+done
+END
+}
