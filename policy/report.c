@@ -67,7 +67,7 @@ static void show(FILE *out, const struct place *place)
 {
 	const char *first = place->line, *end = place->end;
 	unsigned skipped = 0, blanks = 0;
-	char below[LINE_SHOWN];
+	char below[LINE_SHOWN] = "";
 	bool harmless;
 	size_t n;
 

@@ -62,5 +62,5 @@ static void end_quickly(void)
 
 void start_watching(void)
 {
-	at_quick_exit(end_quickly);
+	(void)at_quick_exit(end_quickly);
 }
