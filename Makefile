@@ -44,7 +44,7 @@ comma    := ,
 # STATIC_TLS=1: an OpenSSL of our own inside the engine, hidden from the host.
 SSL_LIBS := $(if $(STATIC_TLS),-Wl$(comma)-Bsymbolic -Wl$(comma)--exclude-libs$(comma)ALL -l:libssl.a -l:libcrypto.a,-lssl -lcrypto)
 
-.PHONY: all demo test asan ubsan tsan fuzz bench suites lint format deps install uninstall clean check-deps test-programs
+.PHONY: all demo test asan ubsan tsan fuzz bench suites lint format deps install uninstall clean demo-deps test-programs
 all: $(BUILD)/libstarttls.so $(BUILD)/libstarttls-tls.so $(BUILD)/starttls
 
 $(OBJ)/%.o: %.c
@@ -107,6 +107,11 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(POLICY_LIB) $(ENGINE)
 
 deps:
 	@tests/deps
+
+demo: demo-deps all $(BUILD)/tests/peer $(BUILD)/tests/legacy/mailer $(BUILD)/tests/certs/good.pem
+	@tests/demo
+demo-deps:
+	@tests/deps build
 
 test: all test-programs
 	@tests/deps

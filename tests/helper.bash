@@ -2,7 +2,7 @@
 # helper: what the bats files share. Each test runs in a directory of its own, where these appear:
 #   journal/ mailbox/   what the peer saw and kept (peer.h)         log   the shim's log lines
 #   policy              the policy in force
-# shellcheck shell=bash disable=SC2034  # variables are for the bats files
+# shellcheck shell=bash disable=SC2034,SC2119,SC2120  # variables and arguments are for the bats files
 
 bats_require_minimum_version 1.5.0
 
@@ -13,7 +13,7 @@ certs=$build/tests/certs
 legacy=$build/tests/legacy
 
 setup() {
-  cd "$BATS_TEST_TMPDIR"
+  cd "$BATS_TEST_TMPDIR" || return
   unset STARTTLS_POLICY LD_PRELOAD
   export HOME=$PWD LC_ALL=C
   shim_command=(env LD_PRELOAD="$runtime" STARTTLS_LOG="$PWD/log" "$build/starttls" run --policy policy --)
@@ -34,8 +34,8 @@ needs_private() {
 
 # detached COMMAND …: start a daemon that keeps none of bats' descriptors; bats would wait for it
 detached() (
-  for fd in $(ls "/proc/$BASHPID/fd"); do
-    [ "$fd" -le 2 ] || eval "exec $fd>&-"
+  for fd in "/proc/$BASHPID/fd/"*; do
+    [ "${fd##*/}" -le 2 ] || eval "exec ${fd##*/}>&-"
   done
   exec "$@" >/dev/null 2>&1 </dev/null
 )

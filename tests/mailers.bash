@@ -22,9 +22,9 @@ send_with_ssmtp() {
 
 # A queue and a daemon: the daemon runs until it has told how the first attempt ended, and that is the exit code here.
 send_with_nullmailer() {
-  local auth= line code=
-  [ -z "${4-}" ] || auth='--user=joe --pass=secret'
-  echo "$1 smtp --port=$2 $auth" >/etc/nullmailer/remotes
+  local password='' line code=''
+  [ -z "${4-}" ] || password='--user=joe --pass=secret'
+  echo "$1 smtp --port=$2 $password" >/etc/nullmailer/remotes
   rm -f /var/spool/nullmailer/{trigger,queue/*,failed/*}
   mkfifo /var/spool/nullmailer/trigger
   nullmailer-inject -f sender@example.org joe@mail.test <"$3"

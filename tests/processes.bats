@@ -16,7 +16,7 @@ same_as_native() {
   shift 2
   local plain=()
   for option in "${options[@]}"; do
-    case $option in --tls-max | 1.[23]) ;; *) plain+=("$option") ;; esac
+    case $option in --tls-max | 1.[23] | --keyupdate-every | 3 | --record | 512) ;; *) plain+=("$option") ;; esac
   done
   serve_plain "${plain[@]}"
   timeout 60 "$program" localhost "$PORT" "$@" >native || native=$?
@@ -51,3 +51,29 @@ same_as_native() {
 @test "exec: 700 kB each way at once" { same_as_native -- exec flow; }
 @test "exec under TLS 1.2" { same_as_native --tls-max 1.2 -- exec sh; }
 @test "exec fails under TLS 1.2: 700 kB each way at once" { same_as_native --tls-max 1.2 -- exec flow; }
+
+@test "fork: the child uses it and is gone, then the parent does" {
+  same_as_native -- children after-child
+  facts "^end close_notify"
+}
+
+@test "fork: 700 kB each way in a child that is killed, then the parent goes on" {
+  same_as_native -- children after-flow
+  facts "^end close_notify"
+}
+
+@test "fork: both read and both write, in turns" {
+  same_as_native -- children turns
+  facts "^end close_notify"
+}
+
+@test "fork: both write at once, and nothing is mixed up" {
+  same_as_native -- children at-once
+  [ "$(grep -ac '^SILENCE parent' journal/1.tls)" = 500 ]
+  [ "$(grep -ac '^SILENCE child' journal/1.tls)" = 500 ]
+}
+
+@test "fork under TLS 1.2: both read and both write, in turns" { same_as_native --tls-max 1.2 -- children turns; }
+@test "fork: in turns, with a KeyUpdate every third time" { same_as_native --keyupdate-every 3 -- children turns; }
+@test "fork: in turns, in records of 512 bytes" { same_as_native --record 512 -- children turns; }
+@test "fork: 700 kB in a child, with KeyUpdates" { same_as_native --keyupdate-every 3 -- children after-flow; }

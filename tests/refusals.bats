@@ -194,7 +194,7 @@ peer_and_verify() {
 @test "a peer that ends without close_notify is at its end all the same: SMTP knows where its messages end" {
   peer_and_verify --no-close-notify
   shim "$legacy/lines" localhost "$PORT" >out
-  tail -n 1 out | grep -qx done
+  tail -n 1 out | grep -qx 'done'
 }
 
 @test "nobody listens: connect fails as ever" {

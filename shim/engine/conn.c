@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -238,11 +239,32 @@ static ssize_t tell_break(struct conn *c, int fd, int after)
 	return error ? FAILED : 0;
 }
 
+/* Another process (fork) has begun to bring TLS up; what comes of that, we can never know. */
+static bool is_strange(const struct conn *c)
+{
+	bool early = !is_settled(c) || (c->phase == CONN_OPEN && c->talk);
+
+	return early && !share_early(&c->rec);
+}
+
+/* The descriptor is just being replaced; there is nothing else to wait for. */
+static ssize_t wait_moved(struct call *call)
+{
+	if (!atomic_load(&call->c->ref.slots))
+		return KERNEL;
+	call->wait = WAIT_MOVED;
+	return AGAIN;
+}
+
 /* One attempt, with the lock held. */
 static ssize_t receive_step(struct call *call)
 {
 	struct conn *c = call->c;
 
+	if (is_strange(c)) {
+		errno = EIO;
+		return FAILED;
+	}
 	if (c->shut_read && !is_settled(c))
 		return 0;
 	call->wait = conn_advance(c, call->fd, true);
@@ -261,6 +283,8 @@ static ssize_t receive_step(struct call *call)
 		return tell_break(c, call->fd, 0);
 	case CONN_GONE:
 		return KERNEL;
+	case CONN_MOVED:
+		return wait_moved(call);
 	case CONN_CLOSED:
 		errno = EBADF;
 		return FAILED;
@@ -281,7 +305,9 @@ static bool call_waits(struct call *call)
 	if (is_settled(call->c))
 		deadline = -1;
 	conn_unlock(call->c);
-	if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
+	if (call->wait == WAIT_MOVED)
+		worth = sched_yield() == 0;
+	else if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
 		worth = conn_wait(call->c, call->fd, call->wait, deadline, &call->patience) == 0;
 	else
 		errno = EAGAIN;
@@ -468,6 +494,10 @@ static ssize_t transmit_step(struct call *call)
 {
 	struct conn *c = call->c;
 
+	if (is_strange(c)) {
+		errno = EIO;
+		return FAILED;
+	}
 	switch (c->phase) {
 	case CONN_TALK:
 	case CONN_SHAKE:
@@ -489,6 +519,8 @@ static ssize_t transmit_step(struct call *call)
 		return tell_break(c, call->fd, EPIPE);
 	case CONN_GONE:
 		return KERNEL;
+	case CONN_MOVED:
+		return wait_moved(call);
 	case CONN_CLOSED:
 		break;
 	}
@@ -570,16 +602,10 @@ static void settle_early(struct conn *c, int fd)
 	}
 }
 
-/* Another process may go on with it. */
-static bool is_shared(const struct conn *c)
-{
-	return c->rec.share && atomic_load(&c->rec.share->refs) > 1;
-}
-
 static bool has_held(const struct conn *c)
 {
 	return (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL) &&
-	       c->talk && c->spoke;
+	       c->talk && c->spoke && !is_strange(c);
 }
 
 int conn_shutdown(struct conn *c, int fd, int how)
@@ -609,7 +635,7 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 
 	conn_lock(c);
 	sys_unread(fd, &unread);
-	wait = conn_advance(c, fd, true);
+	wait = is_strange(c) ? WAIT_IN : conn_advance(c, fd, true);
 	switch (c->phase) {
 	case CONN_OPEN:
 		*bytes = (int)record_readable(&c->rec, fd);
@@ -626,6 +652,7 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 	case CONN_SHAKE:
 	case CONN_REDIAL:
 	case CONN_CLOSED:
+	case CONN_MOVED:
 		if (wait == WAIT_TELL) {
 			*bytes = (int)buf_len(talk_to_app(c->talk));
 			break;
@@ -666,7 +693,7 @@ static void say_goodbye(struct conn *c, int fd)
 {
 	if (has_held(c))
 		settle_early(c, fd);
-	if (c->phase == CONN_OPEN && !is_shared(c)) {
+	if (c->phase == CONN_OPEN && !is_strange(c) && !record_shared(&c->rec)) {
 		if (c->talk)
 			settle_early(c, fd);
 		if (!c->shut_done)
@@ -695,7 +722,7 @@ void conn_finish(struct conn *c, int fd)
 	int saved = errno;
 
 	conn_lock(c);
-	if (c->phase == CONN_OPEN && (!c->talk || conn_send_early(c, fd)) && !c->shut_done && !is_shared(c))
+	if (c->phase == CONN_OPEN && !is_strange(c) && (!c->talk || conn_send_early(c, fd)) && !c->shut_done && !record_shared(&c->rec))
 		record_notify(&c->rec, fd);
 	conn_unlock(c);
 	conn_put(c);

@@ -4,8 +4,7 @@
  * Conns are never given back to malloc, only used again, so that the table may look at the reference count of one that is just being
  * closed (engine.h).
  *
- * fork(): both processes then hold the same keys and sequence numbers. They share a page per connection that says whose each
- * direction is (record.h); before the fork every direction that is ours is put up for whoever uses it first. */
+ * fork(): both processes then have the same session; record_share.c keeps them in step. Nobody is inside while the process is copied. */
 #include "conn.h"
 #include "sys.h"
 #include <stdlib.h>
@@ -55,24 +54,13 @@ struct conn *conn_take(void)
 	return c;
 }
 
-static void share_leave(struct conn *c)
-{
-	struct share *share = c->rec.share;
-
-	c->rec.share = NULL;
-	if (!share)
-		return;
-	atomic_fetch_sub(&share->refs, 1);
-	munmap(share, sizeof *share);
-}
-
 static void wipe(struct conn *c)
 {
 	size_t own = offsetof(struct conn, phase);
 
 	talk_free(c->talk);
 	record_free(&c->rec);
-	share_leave(c);
+	share_leave(&c->rec);
 	free(c->name);
 	memset((char *)c + own, 0, sizeof *c - own);
 	c->phase = CONN_CLOSED;
@@ -82,9 +70,9 @@ void conn_put(struct conn *c)
 {
 	if (atomic_fetch_sub(&c->ref.refs, 1) != 1)
 		return;
-	conn_lock(c); /* nobody else can have it: for fork() only */
+	pthread_mutex_lock(&c->lock); /* nobody else can have it: for fork() only */
 	wipe(c);
-	conn_unlock(c);
+	pthread_mutex_unlock(&c->lock);
 	pthread_mutex_lock(&pool_lock);
 	c->next_free = idle;
 	idle = c;
@@ -94,45 +82,24 @@ void conn_put(struct conn *c)
 void conn_lock(struct conn *c)
 {
 	pthread_mutex_lock(&c->lock);
+	if (c->rec.share && c->phase == CONN_OPEN && !c->talk)
+		share_enter(&c->rec);
 }
 
 void conn_unlock(struct conn *c)
 {
+	if (c->rec.share)
+		share_exit(&c->rec);
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void direction_offer(_Atomic pid_t *owner)
-{
-	pid_t me = record_self();
-
-	atomic_compare_exchange_strong(owner, &me, 0);
-}
-
-static void share_join(struct conn *c)
-{
-	struct share *share = c->rec.share;
-
-	if (share) {
-		direction_offer(&share->writer);
-		direction_offer(&share->reader);
-	} else {
-		share = mmap(NULL, sizeof *share, PROT_READ | PROT_WRITE,
-			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		if (share == MAP_FAILED)
-			return; /* then neither knows of the other: the peer's TLS rejects the second one's records */
-		atomic_store(&share->refs, 1);
-		c->rec.share = share;
-	}
-	atomic_fetch_add(&share->refs, 1);
-}
-
-static bool in_use(const struct conn *c)
-{
-	return atomic_load(&c->ref.refs) &&
-	       (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_OPEN);
-}
-
 static _Thread_local struct conn *only; /* a vfork() child shares it with the thread it came from */
+
+static bool is_forked(const struct conn *c)
+{
+	return atomic_load(&c->ref.refs) && (!only || only == c) &&
+	       (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL || c->phase == CONN_OPEN);
+}
 
 void conn_fork_for(struct conn *c)
 {
@@ -146,9 +113,9 @@ void conn_fork_prepare(void)
 
 	pthread_mutex_lock(&pool_lock);
 	for (c = all; c; c = c->next) {
-		conn_lock(c);
-		if (in_use(c) && (!only || only == c))
-			share_join(c);
+		pthread_mutex_lock(&c->lock);
+		if (is_forked(c))
+			share_fork(&c->rec);
 	}
 	tls_fork_prepare();
 	window_fork_prepare();
@@ -161,13 +128,18 @@ void conn_fork_parent(void)
 	window_fork_done();
 	tls_fork_done();
 	for (c = all; c; c = c->next)
-		conn_unlock(c);
+		pthread_mutex_unlock(&c->lock);
 	pthread_mutex_unlock(&pool_lock);
 }
 
 void conn_fork_child(void)
 {
+	struct conn *c;
+
 	record_own();
+	for (c = all; c; c = c->next)
+		if (is_forked(c))
+			share_enlist(&c->rec);
 	conn_fork_parent();
 }
 
@@ -177,9 +149,9 @@ static bool is_live(struct conn *c, uint64_t cookie)
 
 	if (!atomic_load(&c->ref.slots) || c->cookie != cookie)
 		return false;
-	conn_lock(c);
+	pthread_mutex_lock(&c->lock);
 	live = c->phase != CONN_CLOSED && c->phase != CONN_GONE;
-	conn_unlock(c);
+	pthread_mutex_unlock(&c->lock);
 	return live;
 }
 
@@ -206,10 +178,10 @@ void conn_exec(bool leaving)
 
 	pthread_mutex_lock(&pool_lock);
 	for (c = all; c; c = c->next) {
-		conn_lock(c);
-		if (atomic_load(&c->ref.slots) && c->rec.share)
-			atomic_fetch_add(&c->rec.share->refs, leaving ? -1 : 1);
-		conn_unlock(c);
+		pthread_mutex_lock(&c->lock);
+		if (atomic_load(&c->ref.slots))
+			share_resign(&c->rec, leaving);
+		pthread_mutex_unlock(&c->lock);
 	}
 	pthread_mutex_unlock(&pool_lock);
 }
@@ -218,9 +190,9 @@ void conn_leave(struct conn *c)
 {
 	if (record_self() != getpid())
 		return;
-	conn_lock(c);
-	c->phase = CONN_CLOSED;
+	pthread_mutex_lock(&c->lock);
+	c->phase = CONN_MOVED;
 	record_free(&c->rec);
-	share_leave(c);
-	conn_unlock(c);
+	share_leave(&c->rec);
+	pthread_mutex_unlock(&c->lock);
 }

@@ -318,6 +318,7 @@ static void tls_is_up(struct conn *c, int fd)
 	}
 	buf_free(greeting);
 	c->phase = CONN_OPEN;
+	share_begin(&c->rec);
 	c->finished_unacked = true;
 	conn_log(c, verdict, NULL);
 	conn_send_early(c, fd);
@@ -471,6 +472,7 @@ enum wait conn_advance(struct conn *c, int fd, bool read_ok)
 		case CONN_GONE:
 		case CONN_REFUSED:
 		case CONN_CLOSED:
+		case CONN_MOVED:
 			return WAIT_NONE;
 		}
 	}

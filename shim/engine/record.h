@@ -27,13 +27,8 @@ enum {
 	RECORD_OUT_MAX = (RECORD_BATCH + 2) * TLS_RECORD_MAX + 4096,
 };
 
-/* What processes that share a session by fork() must agree on; in a page of its own, MAP_SHARED. Without a page the process is alone.
- * A direction belongs to who used it first after the fork; the other's keys and sequence numbers are stale from then on. */
-struct share {
-	_Atomic int refs;
-	_Atomic pid_t writer, reader; /* 0: nobody yet */
-	_Atomic bool key_update_owed; /* the reader was asked for a KeyUpdate that only the writer can send */
-};
+/* What processes that share a session by fork() must agree on (record_share.c). */
+struct share;
 
 /* Someone who looks at all plaintext before the app does: a talk that goes on inside TLS. */
 struct watcher {
@@ -46,7 +41,15 @@ struct watcher {
 struct record {
 	struct tls *tls;
 	struct watcher watcher;
-	struct share *share;      /* NULL: alone */
+	struct share *share;      /* NULL: alone, as are the next nine */
+	uint64_t version;         /* of the share that we know */
+	int64_t opened;           /* where r is in the peer's stream */
+	uint32_t generation;      /* KeyUpdates sent */
+	uint64_t sealed;          /* records since then */
+	bool opening;             /* a record is being opened */
+	bool catching_up;         /* what is sealed has been sent by another process */
+	bool inside;              /* we hold its lock */
+	bool deaf, dumb;          /* we cannot catch up any more: no reading, no writing */
 	uint8_t *window;          /* RECORD_WINDOW bytes, only while it holds something */
 	size_t r, k, w;
 	size_t last;              /* length of the last record, a guess at the next one's */
@@ -114,12 +117,34 @@ void window_give(uint8_t *window);
 void window_fork_prepare(void);
 void window_fork_done(void);
 
-/* Called first in every process that has our memory to itself; and its pid. */
+/* record_share.c: several processes, one session. Called first in every process that has our memory to itself; and its pid. */
 void record_own(void);
 pid_t record_self(void);
+/* Has another living process this connection, too? */
+bool record_shared(const struct record *rec);
+/* May this process read, write? Not once it has lost touch with what others did. */
+bool record_may_read(const struct record *rec);
+bool record_may_write(const struct record *rec);
+/* Before TLS is up the connection is of the process that uses it first. */
+bool share_early(const struct record *rec);
+/* TLS is up. */
+void share_begin(struct record *rec);
+/* Before fork(): false when out of memory. In the child. When the process is about to exec, or has failed to. When it has no descriptor of the
+ * connection any more. */
+bool share_fork(struct record *rec);
+void share_enlist(struct record *rec);
+void share_resign(struct record *rec, bool resign);
+void share_leave(struct record *rec);
+/* Around everything that is done with a session: catch up with the others, and let them know. Nothing when alone. */
+void share_enter(struct record *rec);
+void share_exit(struct record *rec);
+/* Bytes of the peer's stream that are opened or taken out of the kernel, from offset `at`; and records that are sealed. */
+void share_log(struct record *rec, int64_t at, struct span bytes);
+void share_count(struct record *rec, struct span sealed);
 
-/* May this process use that direction? Takes it when nobody has since the fork. */
-bool record_may_read(struct record *rec);
-bool record_may_write(struct record *rec);
+/* record_in.c, for record_share.c: have a window; give it back; open its first n bytes, a whole record, into `plain`. */
+bool record_window(struct record *rec);
+void record_window_drop(struct record *rec);
+void record_open(struct record *rec, size_t n);
 
 #endif

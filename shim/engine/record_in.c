@@ -16,14 +16,14 @@ enum {
 	PEEK_MAX = RECORD_PLAIN_MAX / 2, /* what MSG_PEEK can see at once */
 };
 
-static bool window_ready(struct record *rec)
+bool record_window(struct record *rec)
 {
 	if (!rec->window)
 		rec->window = window_take();
 	return rec->window;
 }
 
-static void window_drop(struct record *rec)
+void record_window_drop(struct record *rec)
 {
 	window_give(rec->window);
 	rec->window = NULL;
@@ -111,7 +111,7 @@ static enum fill fill(struct record *rec, size_t room)
 	size_t have, need;
 	bool token = buf_len(&rec->plain) > 0;
 
-	if (!window_ready(rec))
+	if (!record_window(rec))
 		return FILL_ERROR;
 	take_out(rec, token && rec->w > rec->k ? rec->w - 1 : rec->w);
 	compact(rec);
@@ -148,10 +148,15 @@ static size_t open_at(struct record *rec, size_t n, uint8_t *at)
 	enum tls_result result;
 	size_t got = 0;
 
+	if (rec->share)
+		share_log(rec, rec->opened, span_first(unopened(rec), n));
+	rec->opening = true;
 	tls_feed(rec->tls, span_first(unopened(rec), n));
 	result = tls_open(rec->tls, at, n, &got);
 	tls_feed(rec->tls, span_of(NULL, 0));
+	rec->opening = false;
 	rec->r += n;
+	rec->opened += (int64_t)n;
 	rec->last = n;
 	if (result == TLS_CLOSED)
 		end(rec, 0);
@@ -203,6 +208,11 @@ static bool is_token(const struct record *rec, size_t n)
 	return n > SURELY_DATA && !rec->watcher.look;
 }
 
+void record_open(struct record *rec, size_t n)
+{
+	open_record(rec, n, NULL, 0);
+}
+
 void record_settle(struct record *rec, int fd)
 {
 	size_t n;
@@ -216,7 +226,7 @@ void record_settle(struct record *rec, int fd)
 		return;
 	take_out(rec, rec->w);
 	if (rec->r == rec->w || rec->ended)
-		window_drop(rec);
+		record_window_drop(rec);
 }
 
 /* Make plaintext out of what the window or the kernel has. True when there is some or the state has changed: look again. */
@@ -397,7 +407,7 @@ enum tls_result record_handshake(struct record *rec, int fd, bool read_ok)
 			continue;
 		case FILL_AGAIN:
 			if (rec->r == rec->w)
-				window_drop(
+				record_window_drop(
 					rec); /* thousands may be waiting for their ServerHello at once */
 			return TLS_MORE;
 		case FILL_END:

@@ -10,35 +10,6 @@
 
 enum { SINGLES = 32 }; /* one-byte writes for one look at the kernel's room: that many small packets fit a third of an ordinary send buffer */
 
-static pid_t self; /* whose memory this is; a vfork() child is its parent here */
-
-void record_own(void)
-{
-	self = getpid();
-}
-
-pid_t record_self(void)
-{
-	return self;
-}
-
-static bool take_direction(_Atomic pid_t *owner)
-{
-	pid_t me = self, nobody = 0;
-
-	return atomic_load(owner) == me || atomic_compare_exchange_strong(owner, &nobody, me);
-}
-
-bool record_may_read(struct record *rec)
-{
-	return !rec->share || take_direction(&rec->share->reader);
-}
-
-bool record_may_write(struct record *rec)
-{
-	return !rec->share || take_direction(&rec->share->writer);
-}
-
 /* Send `out`, then `last`; keep what the kernel does not take. */
 static bool push(struct record *rec, struct span last)
 {
@@ -64,12 +35,10 @@ static bool send_sealed(void *of, struct span sealed)
 {
 	struct record *rec = of;
 
-	if (!record_may_write(rec)) {
-		/* A record of ours would carry a sequence number that the writing process has used. The one thing a reader may owe is the
-		 * answer to a KeyUpdate (RFC 8446 4.6.3). */
-		atomic_store(&rec->share->key_update_owed, true);
+	if (rec->share)
+		share_count(rec, sealed);
+	if (rec->catching_up || !record_may_write(rec))
 		return true;
-	}
 	if (rec->send_error)
 		return false;
 	return rec->more ? buf_add(&rec->out, sealed) : push(rec, sealed);
@@ -216,8 +185,6 @@ ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, siz
 		errno = EIO;
 		return -1;
 	}
-	if (rec->share && atomic_exchange(&rec->share->key_update_owed, false))
-		tls_update_key(rec->tls);
 	if (record_flush(rec, fd) < 0)
 		return -1;
 	if (!left)

@@ -19,18 +19,10 @@ struct handover {
 	int error;
 };
 
-static void give(_Atomic pid_t *owner, pid_t relay)
-{
-	pid_t nobody = 0;
-
-	atomic_compare_exchange_strong(owner, &nobody, relay);
-}
-
 /* In a child that shares our memory and is nobody's business: copy the process properly. */
 static int between(void *arg)
 {
 	struct handover *h = arg;
-	struct share *share;
 	pid_t pid;
 
 	conn_fork_for(h->c);
@@ -39,11 +31,6 @@ static int between(void *arg)
 	if (pid == 0)
 		relay_run(h->c, h->tcp, h->end, h->later);
 	h->error = pid < 0 ? errno : 0;
-	share = h->c->rec.share;
-	if (pid > 0 && share && !h->later) {
-		give(&share->writer, pid);
-		give(&share->reader, pid);
-	}
 	syscall(SYS_exit_group, 0);
 	return 0;
 }
@@ -124,8 +111,7 @@ static bool make_pair(struct handover *h)
 
 int relay_start(struct conn *c, int fd, bool later)
 {
-	bool shared =
-		record_self() != getpid() || (c->rec.share && atomic_load(&c->rec.share->refs) > 1);
+	bool shared = record_self() != getpid() || record_shared(&c->rec);
 	struct handover h = {.c = c, .tcp = fd, .later = later && shared};
 	int saved = errno, error;
 

@@ -67,8 +67,8 @@ static bool take_from_peer(struct relay *r)
 		r->down.end += (size_t)got;
 	else if (got == 0)
 		r->down.over = true;
-	else if (errno == EAGAIN || errno == EINTR || errno == EIO)
-		return false; /* EIO: another process reads (fork) */
+	else if (errno == EAGAIN || errno == EINTR)
+		return false;
 	else {
 		r->error = errno;
 		r->down.over = true;
@@ -159,7 +159,8 @@ static bool pass_ends(struct relay *r)
 
 	if (r->up.over && !waiting(&r->up) && !r->up.told && !r->error) {
 		r->up.told = true;
-		if (record_may_write(&r->c->rec)) /* else it is another process's to end (fork) */
+		if (!r->app_hung_up ||
+		    !record_shared(&r->c->rec)) /* a close() ends nothing that others have, too */
 			conn_shutdown(held(r), r->tcp, SHUT_WR);
 	}
 	if (r->error && !waiting(&r->down))
@@ -267,7 +268,7 @@ static bool wait_for_app(struct relay *r)
 	int nap_ms = 10;
 
 	while (!take_from_app(r)) {
-		if (atomic_load(&r->c->rec.share->refs) == 1)
+		if (!record_shared(&r->c->rec))
 			return true;
 		sleep_until_event(r, nap_ms);
 		nap_ms = nap_ms < 1000 ? nap_ms * 2 : 1000;

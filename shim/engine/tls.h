@@ -61,7 +61,7 @@ enum tls_result tls_seal(struct tls *t, const void *plain, size_t n);
 void tls_keep_buffers(struct tls *t, bool keep);
 /* Send close_notify (RFC 8446 6.1), once; later calls do nothing. */
 void tls_notify(struct tls *t);
-/* Send KeyUpdate with the next record (RFC 8446 4.6.3); nothing under TLS 1.2. */
+/* Send KeyUpdate now (RFC 8446 4.6.3); nothing under TLS 1.2. */
 void tls_update_key(struct tls *t);
 
 /* One English sentence with its remedy, without anything the peer said; "" while nothing is wrong. Owned by t. */

@@ -203,7 +203,8 @@ void tls_update_key(struct tls *t)
 {
 	if (!context_dead() && SSL_version(t->ssl) >= TLS1_3_VERSION) {
 		ERR_set_mark();
-		SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+		if (SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED))
+			SSL_do_handshake(t->ssl);
 		ERR_pop_to_mark();
 	}
 }

@@ -140,11 +140,11 @@ static int flags(void)
 static void *open_object(void)
 {
 	char path[PATH_MAX];
-	void *object = beside(path) ? dlopen(path, flags()) : NULL;
+	void *object = beside(path) ? real.dlopen(path, flags()) : NULL;
 
 #ifdef STARTTLS_LIBDIR
 	if (!object)
-		object = dlopen(STARTTLS_LIBDIR "/" OBJECT, flags());
+		object = real.dlopen(STARTTLS_LIBDIR "/" OBJECT, flags());
 #endif
 	return object;
 }

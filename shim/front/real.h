@@ -122,6 +122,7 @@
 	  (posix_spawn_file_actions_t * actions, int fd, int to), (actions, fd, to), ENOSYS) \
 	X(int, system, (const char *command), (command), absent(-1)) \
 	X(FILE *, popen, (const char *command, const char *mode), (command, mode), absent(0)) \
+	X(void *, dlopen, (const char *file, int mode), (file, mode), absent(0)) \
 	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode), absent(0)) \
 	X(FILE *, freopen, (const char *path, const char *mode, FILE *file), (path, mode, file), \
 	  absent(0)) \
