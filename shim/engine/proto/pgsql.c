@@ -10,10 +10,15 @@
  * the peer's answer makes the descriptor readable and the app comes for its N. An SSLRequest of the
  * app's is ours: if the answer is S it gets that, and we step aside for its ClientHello.
  *
+ * Inside TLS one thing is edited: SCRAM-SHA-256-PLUS binds to a TLS that the app knows nothing of, and libpq, offered
+ * it "over a non-SSL connection", suspects that TLS was stripped. It is taken out of the list of
+ * AuthenticationSASL; from then on nothing is looked at.
+ *
  * Surprising: CancelRequest has a secret in it and is answered by nothing but end of stream; it goes
  * inside TLS too, as libpq itself does only since version 17. */
 #include "../proto.h"
 
+enum { BEFORE, INSIDE, EDITED };                          /* talk_proto.step */
 enum { ASKED = 1, REFUSED_GSS = 2, OWN = 4, AGREED = 8 }; /* talk_proto.seen */
 
 enum {
@@ -24,19 +29,42 @@ enum {
 	CANCEL_REQUEST = 80877102,
 	SSL_REQUEST = 80877103,
 	GSSENC_REQUEST = 80877104,
+	AUTHENTICATION_SASL = 10,
 };
+
+static const char not_a_message[] = "server sent what is no message of PostgreSQL's";
 
 static uint32_t number(const uint8_t *at)
 {
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* The peer's answer is one byte, whatever comes with it (CVE-2021-23222). So is the record type of
- * the app's own ClientHello. */
+/* Inside TLS a message of the peer is  type  length (4 bytes, itself included)  content. What is not about
+ * authentication need not be whole. */
+static ssize_t frame_inside(struct talk *t, enum side from, struct span in)
+{
+	uint32_t n;
+
+	if (from == SIDE_APP || (in.n && *in.at != 'R' && *in.at != 'v'))
+		return (ssize_t)in.n;
+	if (in.n < 5)
+		return 0;
+	n = number(in.at + 1);
+	if (n < 4 || n > MESSAGE_MAX) {
+		talk_proto(t)->why = not_a_message;
+		return -1;
+	}
+	return in.n - 1 >= n ? (ssize_t)n + 1 : 0;
+}
+
+/* Before TLS the peer's answer is one byte, whatever comes with it (CVE-2021-23222). So is the record
+ * type of the app's own ClientHello. */
 static ssize_t frame(struct talk *t, enum side from, struct span in)
 {
 	uint32_t n;
 
+	if (talk_proto(t)->step != BEFORE)
+		return frame_inside(t, from, in);
 	if (from == SIDE_PEER || talk_proto(t)->seen & AGREED)
 		return in.n ? 1 : 0;
 	if (in.n < 4)
@@ -123,6 +151,58 @@ static enum move peer(struct talk *t, struct span unit)
 	return MOVE_NOTLS;
 }
 
+static void inside_begin(struct talk *t)
+{
+	talk_proto(t)->step = INSIDE;
+}
+
+/* The name at the front of a list of names that end in NUL, NUL included; empty: there is none. */
+static struct span first_name(struct span list)
+{
+	const uint8_t *nul = list.n ? memchr(list.at, '\0', list.n) : NULL;
+
+	return span_first(list, nul ? (size_t)(nul - list.at) + 1 : 0);
+}
+
+/* Tell the app the names in the list but for the one that binds to TLS; or only count their bytes. */
+static size_t tell_names(struct talk *t, struct span list, bool tell)
+{
+	static const char plus[] = "SCRAM-SHA-256-PLUS";
+	size_t n = 0;
+
+	for (struct span name; (name = first_name(list)).n; list = span_after(list, name.n)) {
+		if (name.n == sizeof(plus) && memcmp(name.at, plus, sizeof(plus)) == 0)
+			continue;
+		n += name.n;
+		if (tell)
+			talk_tell_bytes(t, name);
+	}
+	return n;
+}
+
+static enum move inside(struct talk *t, enum side from, uint8_t *unit, size_t n)
+{
+	struct talk_proto *p = talk_proto(t);
+	struct span list;
+
+	if (p->step == EDITED)
+		return MOVE_DONE;
+	if (from == SIDE_APP || *unit == 'v') /* NegotiateProtocolVersion */
+		return MOVE_PASS;
+	if (*unit != 'R' || n < 9 || number(unit + 5) != AUTHENTICATION_SASL)
+		return MOVE_DONE;
+	list = span_after(span_of(unit, n), 9);
+	if (!list.n || list.at[list.n - 1] != '\0')
+		return bad(t, not_a_message);
+	p->step = EDITED;
+	n = 8 + tell_names(t, list, false);
+	talk_tell_bytes(t, span_of((uint8_t[]){'R', 0, 0, (uint8_t)(n >> 8), (uint8_t)n, 0, 0, 0,
+					       AUTHENTICATION_SASL},
+				   9));
+	tell_names(t, list, true);
+	return MOVE_KEEP;
+}
+
 /* ErrorResponse. Class 08 is connection exceptions, which drivers retry; 08001: the client cannot
  * establish it. V is severity again, never translated. */
 static void refuse(struct talk *t, enum cause cause, const char *why)
@@ -145,5 +225,7 @@ const struct proto proto_pgsql = {
 	.frame = frame,
 	.app = app,
 	.peer = peer,
+	.inside_begin = inside_begin,
+	.inside = inside,
 	.refuse = refuse,
 };
