@@ -6,7 +6,7 @@
 postgresql_bin=/usr/lib/postgresql/15/bin
 
 # It refuses to run as root.
-as_postgres() { setpriv --reuid 61011 --regid 61011 --clear-groups -- "$@"; }
+as_postgres() { (cd / && exec setpriv --reuid 61011 --regid 61011 --clear-groups -- "$@"); }
 
 # postgresql_start DIR CERTIFICATE PORT
 postgresql_start() {
