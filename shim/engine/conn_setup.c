@@ -78,9 +78,15 @@ static void broke_early(struct conn *c, int error)
 	c->phase = CONN_BROKEN;
 }
 
+/* Is this how a connect() fails that was still under way? A reset is not: then the peer was there, and the app shall have a sentence. */
+static bool never_connected(const struct conn *c, int error)
+{
+	return error && error != ECONNRESET && error != EPIPE && !c->heard && !c->rec.heard;
+}
+
 static void peer_gone(struct conn *c, int fd, int error)
 {
-	if (!c->heard && error) {
+	if (never_connected(c, error)) {
 		broke_early(c, error);
 		return;
 	}
@@ -369,7 +375,7 @@ static enum wait handshake_step(struct conn *c, int fd, bool read_ok)
 		break;
 	}
 	error = c->rec.error ? c->rec.error : c->rec.send_error;
-	if (error && !c->heard && !c->rec.heard) {
+	if (never_connected(c, error)) {
 		broke_early(c, error);
 		return WAIT_NONE;
 	}

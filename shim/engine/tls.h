@@ -44,8 +44,8 @@ bool tls_ready(const struct verdict *verdict, const char **why);
 struct tls *tls_new(const struct tls_setup *setup, const struct tls_wire *wire, const char **why);
 void tls_free(struct tls *t);
 
-/* Length in bytes of the record at the start of `in`, header included; 0: fewer than TLS_HEADER bytes; a length no record may
- * have is cut to what `in` holds, so that OpenSSL sees it and names the error. */
+/* Length in bytes of the record at the start of `in`, header included; 0: fewer than TLS_HEADER bytes; what is no record, or
+ * longer than one may be, is cut to what `in` holds, so that OpenSSL sees it and names the error. */
 size_t tls_record_length(struct span in);
 
 /* Lend the next record; borrowed until the next call answers TLS_MORE. */

@@ -108,6 +108,8 @@ size_t tls_record_length(struct span in)
 
 	if (in.n < TLS_HEADER)
 		return 0;
+	if (in.at[0] < SSL3_RT_CHANGE_CIPHER_SPEC || in.at[0] > SSL3_RT_APPLICATION_DATA || in.at[1] != SSL3_VERSION_MAJOR)
+		return in.n; /* not TLS: what looks like a length is text */
 	n = TLS_HEADER + ((size_t)in.at[3] << 8 | in.at[4]);
 	return n <= TLS_RECORD_MAX ? n : in.n < TLS_RECORD_MAX ? in.n : TLS_RECORD_MAX;
 }
