@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""wire.py PORT TO FILE: a wire tap. Listens on 127.0.0.1 PORT, passes every connection on to 127.0.0.1 TO and adds all that goes
+by, in either direction, to FILE before it passes it on. Prints a line once it listens; ends when killed."""
+import socket, sys, threading
+
+port, to, file = int(sys.argv[1]), int(sys.argv[2]), open(sys.argv[3], "ab", buffering=0)
+
+
+def carry(source, sink):
+    try:
+        while data := source.recv(65536):
+            file.write(data)
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        for end in source, sink:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+with socket.create_server(("127.0.0.1", port)) as listener:
+    print("listening", flush=True)
+    while True:
+        near, _ = listener.accept()
+        far = socket.create_connection(("127.0.0.1", to))
+        for pair in (near, far), (far, near):
+            threading.Thread(target=carry, args=pair, daemon=True).start()

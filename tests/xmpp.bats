@@ -1,0 +1,78 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# XMPP: a client library with its TLS off (Net::XMPP) and a real Prosody that insists on TLS. The certificate is for other.test, the host
+# that is dialled is localhost: it is the domain of the stream that counts (RFC 6120 section 13.7.2).
+
+load helper
+load servers/prosody
+
+# serving CERTIFICATE [plain]
+serving() {
+  needs_private
+  server=/var/lib/xmpp.test
+  rm -rf "$server"
+  prosody_start "$server" "$certs/$1.pem" "${2-}"
+}
+
+teardown() {
+  [ -z "${server-}" ] || prosody_stop "$server"
+  [ -z "${TAP-}" ] || kill "$TAP"
+  for f in policy log; do [ ! -s "$f" ] || { echo "--- $f" && cat "$f"; }; done
+}
+
+# tap PORT TO: record on FILE wire what goes by
+tap() {
+  exec {taps}< <(exec python3 "$root/tests/wire.py" "$1" "$2" "$PWD/wire" 3>&-)
+  TAP=$!
+  read -r _ <&"$taps"
+}
+
+client() { timeout 60 perl "$root/tests/xmpp_client.pl" "$@"; }
+
+@test "xmpp: a client without TLS is turned away" {
+  serving wrong-name
+  run -1 client localhost 5222 other.test hello
+  [[ $output == *"requires us to use TLS"* ]]
+}
+
+@test "xmpp: under the shim it logs in and its message comes back; in the clear there are only our own words" {
+  serving wrong-name
+  tap 15222 5222
+  policy "verify to any port 15222 proto xmpp ca $certs/ca.pem"
+  run -0 shim perl "$root/tests/xmpp_client.pl" localhost 15222 other.test "a word or two"
+  [ "$output" = "got: a word or two" ]
+  log_says "starttls verified to=other.test addr=127.0.0.1 port=15222 proto=xmpp"
+  grep -aqF "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" wire
+    run -1 grep -aE 'joe|<auth|<message|a word' wire
+}
+
+@test "xmpp: a certificate for another domain: come back later, and why" {
+  serving wrong-name
+  policy "verify to any ca $certs/ca.pem"
+  run -1 shim perl "$root/tests/xmpp_client.pl" localhost 5222 mail.test hello
+  [[ $output == *"remote-connection-failed: libstarttls: the certificate is not for mail.test"* ]]
+  log_says "starttls refused to=mail.test"
+}
+
+@test "xmpp: the rule's name counts for more than the stream's domain" {
+  serving wrong-name
+  policy "verify to any port 5222 proto xmpp name other.test ca $certs/ca.pem"
+  run -0 shim perl "$root/tests/xmpp_client.pl" localhost 5222 mail.test hello
+  [ "$output" = "got: hello" ]
+}
+
+@test "xmpp: under may, a server without TLS is dialled again and the whole job done in plaintext" {
+  serving good plain
+  policy "may to any"
+  run -0 shim perl "$root/tests/xmpp_client.pl" localhost 5222 mail.test hello
+  [ "$output" = "got: hello" ]
+  log_says 'starttls plaintext'
+  log_says 'why="server did not offer TLS"'
+}
+
+@test "xmpp: a server without TLS is refused where TLS is required" {
+  serving good plain
+  policy "encrypt to any"
+  run -1 shim perl "$root/tests/xmpp_client.pl" localhost 5222 mail.test hello
+  [[ $output == *"remote-connection-failed: libstarttls: server did not offer TLS"* ]]
+}
