@@ -8,6 +8,8 @@
  *   Px 32 32 30                  the same in hex; P- is a line without its CRLF; so for A, p and a
  *   T                            TLS comes up (F why: it fails, R why: and the peer is redialled)
  *   X                            the peer closes (D: the deadline passes)
+ *   E app 50000                  the protocol announces a data connection, dialled by the app (or peer) to this port
+ *   B why                        the data connection is refused
  *   end open                     the phase: or inside, refused, clear, own, handshake, redial, dialogue
  *   why "not offer"              what the reason must contain
  *   repeat 300                   the next line, 300 times
@@ -50,6 +52,7 @@ struct run {
 	struct buf waiting;         /* what the app is still trying to say */
 	bool tls_up;
 	int line;
+	char data_why[256];
 };
 
 /* ---- the script */
@@ -117,7 +120,7 @@ static bool add_step(struct dialogue *d, const char *s, int line)
 	const char *text = strchr(s, ' ') ? strchr(s, ' ') + 1 : "";
 	struct step *step;
 
-	if (!strchr("PApaTFRXDew", op) || (form && !strchr(" x-", form)))
+	if (!strchr("PApaTFRXDEBew", op) || (form && !strchr(" x-", form)))
 		return fail(d, line, "not understood: %s", s);
 	step = step_for(d, op, line);
 	if (!step)
@@ -313,6 +316,18 @@ static bool is_phase(struct run *r, struct span want)
 		    talk_why(r->t) ? talk_why(r->t) : "");
 }
 
+/* "app 50000": and it is taken, as the engine does. */
+static bool is_announced(struct run *r, struct span want)
+{
+	struct talk_data *data = &talk_proto(r->t)->data;
+	char is[32];
+
+	snprintf(is, sizeof(is), "%s %u", data->dialled_by == SIDE_APP ? "app" : "peer",
+		 (unsigned)data->port);
+	data->port = 0;
+	return span_is(want, is) || fail(r->d, r->line, "announced: %s", is);
+}
+
 static bool handshake(struct run *r)
 {
 	if (!is_phase(r, span_text("handshake")))
@@ -354,6 +369,12 @@ static bool do_step(struct run *r, const struct step *step, size_t cut)
 	case 'D':
 		talk_too_late(r->t, "peer did not answer in time");
 		return true;
+	case 'E':
+		return is_announced(r, s);
+	case 'B':
+		snprintf(r->data_why, sizeof(r->data_why), "%.*s", (int)s.n, (const char *)s.at);
+		talk_proto(r->t)->data.why = r->data_why;
+		return true;
 	case 'w':
 		return is_reason(r, s);
 	default:
@@ -370,6 +391,7 @@ static bool run(struct dialogue *d, size_t cut)
 	for (size_t i = 0; i < sizeof(setup.nonce); i++)
 		setup.nonce[i] = (uint8_t)i; /* so an IMAP tag is 000102… */
 	r.t = talk_new(&setup);
+	talk_proto(r.t)->peer_v4 = (const uint8_t[]){192, 0, 2, 7};
 	r.to_app.max = r.to_peer.max = r.waiting.max = GOT_MAX;
 	for (size_t i = 0; ok && i < d->n; i++)
 		ok = do_step(&r, &d->steps[i], cut) && is_safe(&r);

@@ -53,6 +53,8 @@ struct proto {
 	const char *inner;    /* implicit: the protocol inside TLS, whose words a refusal takes; NULL: unknown */
 	bool eof_delimits;    /* end of stream is data's only end mark: EOF without close_notify is an error */
 
+	bool urgent_inline;   /* urgent data (send() with MSG_OOB) is to be part of the stream, as telnet's Synch in FTP may be */
+
 	/* NULL: wait for somebody to speak. Else called once, at the start: speak first. */
 	void (*start)(struct talk *t);
 	/* Length in bytes of the first whole unit in `in`; 0: more is needed; -1: this is not our protocol (talk refuses;
@@ -80,6 +82,18 @@ struct proto {
 
 enum { TALK_NONCE = 32 }; /* bytes */
 
+/* Data connections beside this one (FTP), between the protocol and the engine. The protocol announces one by its port; whatever is
+ * dialled there by that side of the two is then brought into TLS as "ftp-data". */
+struct talk_data {
+	uint16_t port;        /* set to announce; the engine takes it and puts 0. A new one replaces the last */
+	enum side dialled_by;
+	bool transferring;    /* the app has asked for a transfer, and its end is not in sight */
+	bool started;         /* the peer has agreed to it */
+	bool uploading;       /* it is the app's to send */
+	const char *why;      /* set by the engine before it shows a unit: this transfer's data connection was refused; else NULL */
+	bool cut;             /* or it was cut short */
+};
+
 /* The part of a talk that belongs to its protocol; talk.c sets the rest up and never looks at step and seen. */
 struct talk_proto {
 	int step;         /* where the dialogue is; 0 at the start */
@@ -92,6 +106,8 @@ struct talk_proto {
 	const char *host; /* the name the app asked for, or NULL */
 	bool spent;       /* set it before NOTLS when the app cannot go on in this stream, because the peer has heard too much of
 	                   * us: should the policy allow plaintext, the peer is dialled again first */
+	const uint8_t *peer_v4; /* the peer's address, when it is one of IPv4; else NULL */
+	struct talk_data data;
 	const char *why;  /* set it before NOTLS, BAD or -1: an English sentence, a string constant */
 };
 struct talk_proto *talk_proto(struct talk *t);

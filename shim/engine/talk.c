@@ -106,7 +106,8 @@ static void release(struct talk *t)
 	if (!app_may_be_heard(t) || t->phase == TALK_INSIDE)
 		return;
 	t->to_peer.max = TALK_SAY_MAX + TALK_HELD_MAX;
-	if (!move_all(&t->to_peer, &t->held) || !move_all(&t->to_app, &t->greeting))
+	if (!move_all(&t->to_peer, &t->held) || !move_all(&t->to_app, &t->greeting) ||
+	    (t->phase == TALK_OPEN && !move_all(&t->to_app, &t->part))) /* begun inside TLS */
 		refuse(t, CAUSE_OTHER, "out of memory");
 }
 

@@ -18,6 +18,9 @@
 	X(ldap) \
 	X(pgsql) \
 	X(mysql) \
+	X(http) \
+	X(ftp) \
+	X(ftp_data) \
 	X(tls) \
 	X(smtps) \
 	X(imaps) \
