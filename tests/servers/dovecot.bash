@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A real Dovecot in the private machine of tests/private: LMTP on port 24 (with ssl=required; but Dovecot
 # 2.3 enforces that for logins only, so tests look for LMTPS in the Received line), and the passwords for Postfix ("secret",
-# whoever asks).
+# whoever asks). dovecot_serve_readers adds IMAP, POP3 and ManageSieve, which take no password outside TLS.
 # shellcheck shell=bash
 
 # dovecot_start DIR CERTIFICATE
@@ -38,6 +38,7 @@ service lmtp {
     port = 24
   }
 }
+!include_try $dir/readers.conf
 service auth {
   unix_listener $dir/auth {
     mode = 0666
@@ -52,3 +53,33 @@ END
 
 # dovecot_stop DIR
 dovecot_stop() { kill "$(cat "$1/run/master.pid")"; }
+
+# dovecot_serve_readers DIR WRONG-CERTIFICATE: before dovecot_start. On 127.0.0.9, and with the other certificate on 127.0.0.10
+dovecot_serve_readers() {
+  mkdir -p "$1"
+  cat >"$1/readers.conf" <<END
+protocols = lmtp imap pop3 sieve
+listen = 127.0.0.9, 127.0.0.10
+disable_plaintext_auth = yes
+auth_mechanisms = plain login apop
+pop3_uidl_format = %g
+local 127.0.0.10 {
+  ssl_cert = <$2
+  ssl_key = <$2
+}
+protocol sieve {
+  managesieve_logout_format = bytes=%i/%o
+}
+plugin {
+  sieve = file:$1/sieve/%n;active=$1/sieve/%n.active
+}
+END
+}
+
+# maildir_add DIR USER FILE: a mail in the inbox, lines ending as in the file
+maildir_add() {
+  local box=$1/lmtp/$2
+  mkdir -p "$box"/{new,cur,tmp}
+  cp "$3" "$box/new/$(date +%s).$RANDOM$RANDOM.mail.test"
+  chown -R vmail: "$box"
+}

@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# ManageSieve: a plain program that speaks RFC 5804, and a real Dovecot that offers no SASL mechanism outside TLS. What goes over the wire
+# is recorded (wire.bash).
+
+load helper
+load wire
+load servers/dovecot
+
+launch=()
+
+setup_file() {
+  [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
+  export server=/var/lib/mail.test # in memory
+  echo '127.0.0.2 wrong.test' >>/etc/hosts
+  dovecot_serve_readers "$server" "$certs/wrong-name.pem"
+  mkdir -p "$server/sieve/joe"
+  chown -R vmail: "$server/sieve"
+  dovecot_start "$server" "$certs/good.pem"
+}
+
+teardown_file() { [ -z "${server-}" ] || dovecot_stop "$server"; }
+
+# keep_script HOST: log in, put a script there, make it active, read it back into `fetched`
+keep_script() {
+  printf 'require ["fileinto"];\r\nif header :contains "subject" "x" { fileinto "x"; }\r\n' >script
+  cat >client.py <<'END'
+import base64, socket, sys
+s = socket.create_connection((sys.argv[1], 4190), 60)
+f = s.makefile("rb")
+
+def reply():
+    lines = []
+    while True:
+        line = f.readline()
+        if not line:
+            sys.exit("end of file")
+        if line.startswith(b"{"):
+            lines.append(f.read(int(line.strip(b"{}+\r\n"))))
+            f.readline()
+        elif line.startswith((b"OK", b"NO", b"BYE")):
+            return line, lines
+        else:
+            lines.append(line)
+
+def say(command):
+    s.sendall(command)
+    line, lines = reply()
+    if not line.startswith(b"OK"):
+        sys.exit(line.decode())
+    return lines
+
+status, greeting = reply()
+if not status.startswith(b"OK"):
+    sys.exit(status.decode())
+if not any(line.startswith(b'"SASL" "PLAIN') for line in greeting):
+    sys.exit("no way to log in")
+say(b'AUTHENTICATE "PLAIN" "' + base64.b64encode(b"\0joe\0secret") + b'"\r\n')
+script = open("script", "rb").read()
+say(b'PUTSCRIPT "mine" {%d+}\r\n%s\r\n' % (len(script), script))
+say(b'SETACTIVE "mine"\r\n')
+assert b'"mine" ACTIVE\r\n' in say(b"LISTSCRIPTS\r\n")
+open("fetched", "wb").write(say(b'GETSCRIPT "mine"\r\n')[0])
+say(b"LOGOUT\r\n")
+END
+  "${launch[@]}" /usr/bin/python3 client.py "$1"
+}
+
+@test "sieve: a plain program finds no way to log in without the shim" {
+  needs_private
+  tap 4190
+  run -1 keep_script mail.test
+  [[ $output == *"no way to log in"* ]]
+}
+
+@test "sieve: with it a script goes up, becomes active, and comes back; the list from inside TLS was the greeting" {
+  needs_private
+  tap 4190
+  with_policy
+  launch=("${shim_command[@]}")
+  keep_script mail.test
+  cmp script fetched
+  cmp script "$server/sieve/joe/mine.sieve"
+  log_says "starttls verified to=mail.test addr=127.0.0.1 port=4190 proto=sieve"
+  only_words STARTTLS
+}
+
+@test "sieve: a wrong certificate is BYE (TRYLATER) with our sentence" {
+  needs_private
+  tap 4190
+  with_policy
+  launch=("${shim_command[@]}")
+  run -1 keep_script wrong.test
+  [[ $output == 'BYE (TRYLATER) "libstarttls: the certificate is not for wrong.test'* ]]
+  only_words STARTTLS
+}
+
+# It would upgrade itself; here it finds a server that offers no STARTTLS and takes passwords: one inside TLS.
+@test "sieve: sieve-connect sees no STARTTLS any more, and lists the scripts" {
+  needs_private
+  tap 4190
+  with_policy
+  echo 'keep;' >"$server/sieve/joe/other.sieve"
+  chown -R vmail: "$server/sieve"
+  echo secret | shim sieve-connect --server mail.test --user joe --passwordfd 0 --notlsverify --nosslverify --list >list
+  grep -q other list
+  only_words STARTTLS
+}
