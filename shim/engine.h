@@ -39,6 +39,8 @@ struct front {
 	void (*log)(const struct event *);
 	/* Drop every slot that still points to this conn (the connection went on in plaintext), with their references. */
 	void (*forget)(struct conn *);
+	/* Is fd still a descriptor of this conn? Another thread may have closed it, and the number be somebody else's. */
+	bool (*holds)(struct conn *, int fd);
 	/* The libc functions underneath the hooks: they may block, and are cancellation points. */
 	int (*poll)(struct pollfd *, nfds_t, int);
 	ssize_t (*recv)(int, void *, size_t, int);

@@ -312,7 +312,8 @@ static bool call_waits(struct call *call)
 	else
 		errno = EAGAIN;
 	conn_lock(call->c);
-	if (!worth || call->c->phase != CONN_CLOSED)
+	if (!worth || call->wait == WAIT_MOVED || call->c->phase == CONN_MOVED ||
+	    (call->c->phase != CONN_CLOSED && front->holds(call->c, call->fd)))
 		return worth;
 	errno = EBADF; /* another thread has closed it meanwhile; the number may be somebody else's by now */
 	return false;
@@ -373,6 +374,14 @@ static size_t awaited(const struct call *call)
 	return call->flags & MSG_WAITALL || mark > call->room ? call->room : mark;
 }
 
+/* A signal handler that came in the middle of a call of its own thread: to wait for that call would be to wait for ever. */
+static ssize_t too_early(struct conn *c)
+{
+	conn_put(c);
+	errno = EAGAIN;
+	return -1;
+}
+
 ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 {
 	size_t waiting;
@@ -381,6 +390,8 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 	int saved = errno;
 	ssize_t n;
 
+	if (conn_nested())
+		return too_early(c);
 	call.room = bytes_in(call.iov, call.n);
 	if (flags &
 	    (MSG_OOB | MSG_ERRQUEUE)) { /* TLS has no urgent data; errors are not queued on TCP */
@@ -548,6 +559,8 @@ ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flag
 	int saved = errno;
 	ssize_t n;
 
+	if (conn_nested())
+		return too_early(c);
 	call.room = bytes_in(call.iov, call.n);
 	if (flags & MSG_OOB) { /* urgent data is out of band of TLS, so it would be plaintext */
 		conn_put(c);
@@ -612,6 +625,8 @@ int conn_shutdown(struct conn *c, int fd, int how)
 {
 	int result = 0;
 
+	if (conn_nested())
+		return (int)too_early(c);
 	conn_lock(c);
 	if (how == SHUT_RD || how == SHUT_RDWR)
 		c->shut_read = true;
@@ -633,6 +648,8 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 	int saved = errno, unread = 0, result = 0;
 	enum wait wait;
 
+	if (conn_nested())
+		return (int)too_early(c);
 	conn_lock(c);
 	sys_unread(fd, &unread);
 	wait = is_strange(c) ? WAIT_IN : conn_advance(c, fd, true);
@@ -708,6 +725,11 @@ void conn_release(struct conn *c, int fd)
 {
 	int saved = errno;
 
+	if (conn_nested()) { /* the interrupted call, or nobody, says goodbye */
+		conn_put(c);
+		conn_put(c);
+		return;
+	}
 	conn_lock(c);
 	if (!atomic_load(&c->ref.slots) && c->phase != CONN_CLOSED)
 		say_goodbye(c, fd);

@@ -63,6 +63,7 @@ struct conn *conn_take(void);             /* zeroed, one reference; NULL: out of
 void conn_put(struct conn *c);            /* give one reference back; the last one gives the conn back */
 void conn_lock(struct conn *c);           
 void conn_unlock(struct conn *c);
+bool conn_nested(void);                   /* is this a signal handler that interrupted its own thread within conn_lock? Then no lock may be taken */
 void conn_fork_prepare(void);
 void conn_fork_parent(void);
 void conn_fork_child(void);

@@ -7,6 +7,7 @@
  * fork(): both processes then have the same session; record_share.c keeps them in step. Nobody is inside while the process is copied. */
 #include "conn.h"
 #include "sys.h"
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -79,8 +80,16 @@ void conn_put(struct conn *c)
 	pthread_mutex_unlock(&pool_lock);
 }
 
+static _Thread_local volatile sig_atomic_t depth;
+
+bool conn_nested(void)
+{
+	return depth > 0;
+}
+
 void conn_lock(struct conn *c)
 {
+	depth++;
 	pthread_mutex_lock(&c->lock);
 	if (c->rec.share && c->phase == CONN_OPEN && !c->talk)
 		share_enter(&c->rec);
@@ -91,6 +100,7 @@ void conn_unlock(struct conn *c)
 	if (c->rec.share)
 		share_exit(&c->rec);
 	pthread_mutex_unlock(&c->lock);
+	depth--;
 }
 
 static _Thread_local struct conn *only; /* a vfork() child shares it with the thread it came from */

@@ -61,20 +61,6 @@ static int64_t consumed(const struct record *rec)
 
 /* --- who has it */
 
-static void enlist(struct share *s)
-{
-	pid_t nobody;
-	int i;
-
-	for (i = 0; i < HOLDERS; i++) {
-		nobody = 0;
-		if (atomic_load(&s->holders[i]) == self ||
-		    atomic_compare_exchange_strong(&s->holders[i], &nobody, self))
-			return;
-	}
-	atomic_fetch_add(&s->unknown, 1);
-}
-
 static void strike(struct share *s, pid_t who)
 {
 	int i;
@@ -94,23 +80,54 @@ static bool is_alive(pid_t pid)
 	       info.si_pid != pid;
 }
 
-bool record_shared(const struct record *rec)
+/* Strike the dead off the list. Returns how many of the living there are besides us. */
+static int count_others(struct share *s)
 {
-	struct share *s = rec->share;
-	int i, saved = errno;
+	int i, living = 0;
 	pid_t pid;
 
-	if (!s)
-		return false;
 	for (i = 0; i < HOLDERS; i++) {
 		pid = atomic_load(&s->holders[i]);
 		if (pid && pid != self && !is_alive(pid))
 			strike(s, pid);
-		else if (pid && pid != self)
-			break;
+		else
+			living += pid && pid != self;
 	}
+	return living;
+}
+
+bool record_shared(const struct record *rec)
+{
+	int saved = errno, others;
+
+	if (!rec->share)
+		return false;
+	others = count_others(rec->share) + atomic_load(&rec->share->unknown);
 	errno = saved;
-	return i < HOLDERS || atomic_load(&s->unknown);
+	return others > 0;
+}
+
+static bool list(struct share *s)
+{
+	pid_t nobody;
+	int i;
+
+	for (i = 0; i < HOLDERS; i++) {
+		nobody = 0;
+		if (atomic_load(&s->holders[i]) == self ||
+		    atomic_compare_exchange_strong(&s->holders[i], &nobody, self))
+			return true;
+	}
+	return false;
+}
+
+static void enlist(struct share *s)
+{
+	if (list(s))
+		return;
+	count_others(s);
+	if (!list(s))
+		atomic_fetch_add(&s->unknown, 1);
 }
 
 /* --- the beginning and the end */

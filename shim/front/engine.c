@@ -43,6 +43,7 @@ static int front_connect(int fd, const struct sockaddr *addr, socklen_t len)
 static const struct front front = {
 	.log = log_event,
 	.forget = table_forget,
+	.holds = table_holds,
 	.poll = poll,
 	.recv = front_recv,
 	.recvmsg = front_recvmsg,

@@ -70,6 +70,13 @@ struct conn *table_take(int fd)
 	return NULL;
 }
 
+bool table_holds(struct conn *c, int fd)
+{
+	slot *s = find(fd);
+
+	return s && atomic_load(s) == c && atomic_load(&table_state[fd]) == STATE_OURS;
+}
+
 struct conn *table_more(struct conn *c)
 {
 	atomic_fetch_add(&ref(c)->refs, 1);

@@ -33,6 +33,9 @@ static inline struct conn *table_get(int fd)
 	return table_has(fd) ? table_take(fd) : NULL;
 }
 
+/* Is fd's slot that of c, and is nobody just closing it? */
+bool table_holds(struct conn *c, int fd);
+
 /* Point fd at c, which gives the slot one reference of the caller's. False, and the reference stays the caller's: out of memory, fd
  * too large, or the slot is not empty. Takes the writers' lock. */
 bool table_put(int fd, struct conn *c);

@@ -1,0 +1,42 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Threads and signals around a connection; programs with a TLS of their own.
+
+load helper
+
+# same_as_native -- PROGRAM [WORD]
+same_as_native() {
+  shift
+  local program=$legacy/$1 native=0 shimmed=0
+  shift
+  serve_plain
+  timeout 60 "$program" localhost "$PORT" "$@" >native || native=$?
+  peer_stop
+  serve
+  watch verify
+  shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed || shimmed=$?
+  diff native shimmed
+  [ "$native" = "$shimmed" ]
+  log_says "starttls verified to=localhost"
+  peer_saw HELO
+  for word in HELO NOOP QUIT; do peer_never_saw_in_clear "$word"; done
+}
+
+@test "close() in one thread while another blocks in read(): nothing is read from the file that gets the number" {
+  same_as_native -- interplay close
+}
+@test "the same with a copy left open, which loses nothing" { same_as_native -- interplay close-copy; }
+@test "pthread_cancel() in read() leaves the connection usable" {
+  same_as_native -- interplay cancel
+  facts "^end close_notify"
+}
+@test "pthread_cancel() in write(), and close() is not held up" { same_as_native -- interplay cancel-write; }
+@test "a signal handler that writes to a pipe, and to the connection its thread is busy with" { same_as_native -- interplay handler; }
+@test "fork() 40 times while three threads talk" {
+  same_as_native -- interplay fork
+  facts "^end close_notify"
+}
+@test "exit() while a thread is blocked in read(): exit code, and close_notify" {
+  same_as_native -- interplay exit
+  facts "^end close_notify"
+}
