@@ -123,7 +123,7 @@ static bool read_mode(const char *text, struct mode *mode)
 	} letters[] = {{'r', 0}, {'w', O_CREAT | O_TRUNC}, {'a', O_CREAT | O_APPEND}, {0, 0}};
 	size_t i = 0;
 
-	while (letters[i].letter != *text)
+	while (letters[i].letter && letters[i].letter != *text)
 		i++;
 	if (!*text || !letters[i].letter) {
 		errno = EINVAL;
