@@ -137,6 +137,17 @@ fuzz: $(FUZZ_BIN)
 bench: all $(BENCH_BIN)
 	tests/bench/run
 
+suites: all $(BUILD)/tests/certs/good.pem $(BUILD)/suites/forward $(BUILD)/suites/turn.so
+	BUILD=$(BUILD) tests/suites/run
+
+$(BUILD)/suites/forward: tests/suites/forward.c tests/suites/turn.h
+	@mkdir -p $(@D)
+	gcc -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE -o $@ $< -lssl -lcrypto -lpthread
+
+$(BUILD)/suites/turn.so: tests/suites/turn.c tests/suites/turn.h
+	@mkdir -p $(@D)
+	gcc -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE -fPIC -shared -o $@ $< -ldl
+
 SCRIPTS = .ci/run $(shell grep -lE '^\#!.*(bash|sh|bats)' $$(git ls-files tests policy 2>/dev/null) /dev/null | sort)
 lint:
 	tests/lint-layers
