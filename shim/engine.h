@@ -77,6 +77,9 @@ struct engine {
 	struct conn *(*open)(const struct order *, const char **why);
 	/* connect() on a descriptor that is already ours. Returns as connect(2). */
 	int (*reconnect)(struct conn *, int fd, const struct sockaddr *, socklen_t);
+	/* The app learns that its connection is up: connect() returned 0, or SO_ERROR is 0. Where we are the first to speak, we do, because
+	 * the app may now wait for the peer without calling us again. Never blocks; takes nothing from the kernel. */
+	void (*connected)(struct conn *, int fd);
 	/* As recvmsg(2) and sendmsg(2): bytes, 0 at end of stream, -1 with errno. msg->msg_name and msg_control are ignored on
 	 * sending and emptied on receiving. ECONNABORTED once refused. */
 	ssize_t (*receive)(struct conn *, int fd, struct msghdr *, int flags);

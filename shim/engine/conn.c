@@ -705,6 +705,17 @@ int conn_reconnect(struct conn *c, int fd, const struct sockaddr *addr, socklen_
 			      n); /* the kernel knows: EALREADY, EISCONN, or 0 when it is up */
 }
 
+void conn_connected(struct conn *c, int fd)
+{
+	int saved = errno;
+
+	conn_lock(c);
+	if (!is_settled(c))
+		conn_advance(c, fd, false);
+	call_ends(c);
+	errno = saved;
+}
+
 /* The last descriptor is closed. */
 static void say_goodbye(struct conn *c, int fd)
 {

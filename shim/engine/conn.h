@@ -111,6 +111,7 @@ int64_t now_ms(void);
 /* conn.c: engine.h has the contracts. */
 struct conn *conn_open(const struct order *order, const char **why);
 int conn_reconnect(struct conn *c, int fd, const struct sockaddr *addr, socklen_t n);
+void conn_connected(struct conn *c, int fd);
 ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags);
 ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flags);
 int conn_shutdown(struct conn *c, int fd, int how);

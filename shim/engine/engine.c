@@ -9,6 +9,7 @@ static const struct engine engine = {
 	.abi = ENGINE_ABI,
 	.open = conn_open,
 	.reconnect = conn_reconnect,
+	.connected = conn_connected,
 	.receive = conn_receive,
 	.transmit = conn_transmit,
 	.shutdown = conn_shutdown,

@@ -5,6 +5,7 @@
 #include "hook.h"
 #include "memory.h"
 #include "process.h"
+#include "watch.h"
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -125,6 +126,13 @@ static bool about_low_water(int fd, int level, int name)
 	return name == SO_RCVLOWAT && level == SOL_SOCKET && table_has(fd);
 }
 
+/* A program that connects without blocking asks for its error once poll() has said writable. */
+static SLOW void tell_error(int fd, const int *error, socklen_t n)
+{
+	if (n == sizeof(*error) && !*error)
+		watch_connected(fd);
+}
+
 HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	int result = real.getsockopt(fd, level, name, value, len), bytes;
@@ -139,6 +147,8 @@ HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (level == SOL_SOCKET && (name == SO_DOMAIN || name == SO_PROTOCOL) &&
 	    *len == sizeof(int))
 		tell_kind(fd, name, value);
+	if (level == SOL_SOCKET && name == SO_ERROR && table_has(fd))
+		tell_error(fd, value, *len);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "process.h"
 #include "slot.h"
 #include "watch.h"
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -67,7 +68,10 @@ static SLOW int connect_again(int fd, const struct sockaddr *addr, socklen_t len
 		return watch_connect(fd, addr, len);
 	}
 	c = table_get(fd);
-	return c ? engine->reconnect(c, fd, addr, len) : real.connect(fd, addr, len);
+	result = c ? engine->reconnect(c, fd, addr, len) : real.connect(fd, addr, len);
+	if (result == 0 || errno == EISCONN)
+		watch_connected(fd);
+	return result;
 }
 
 HOOK int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t len)

@@ -209,6 +209,14 @@ static struct conn *open_conn(int fd, struct dial *d, const char **why)
 	return c;
 }
 
+void watch_connected(int fd)
+{
+	struct conn *c = process_borrowed() ? NULL : table_get(fd);
+
+	if (c)
+		engine->connected(c, fd);
+}
+
 /* Other threads may use fd at once, so it is in the table before the kernel connects it. */
 static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, struct dial *d)
 {
@@ -218,8 +226,10 @@ static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, s
 	if (!open_conn(fd, d, &why))
 		return refuse(d, why);
 	errno = error;
-	if (real.connect(fd, addr, len) == 0)
+	if (real.connect(fd, addr, len) == 0) {
+		watch_connected(fd);
 		return 0;
+	}
 	if (errno != EINPROGRESS && errno != EINTR && errno != EALREADY)
 		give_up(fd);
 	return -1;

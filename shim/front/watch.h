@@ -29,6 +29,9 @@ int watch_connect(int fd, const struct sockaddr *addr, socklen_t len);
  * end of file and EPIPE. */
 void watch_arrived(int fd, const struct sockaddr *addr, socklen_t len);
 
+/* fd, if it is ours, has just been found to be connected. Keeps errno. */
+void watch_connected(int fd);
+
 /* Would watch_connect do more than call connect(2)? Keeps errno. */
 bool watch_would(int fd, const struct sockaddr *addr, socklen_t len);
 

@@ -81,13 +81,15 @@ static ssize_t tls_result(struct session *s, int n)
 static ssize_t app_read(struct session *s, void *bytes, size_t n)
 {
 	ERR_clear_error();
-	return s->ssl ? tls_result(s, SSL_read(s->ssl, bytes, (int)n)) : plain_result(recv(s->app, bytes, n, 0));
+	return s->ssl ? tls_result(s, SSL_read(s->ssl, bytes, (int)n))
+		      : plain_result(recv(s->app, bytes, n, 0));
 }
 
 static ssize_t app_write(struct session *s, const void *bytes, size_t n)
 {
 	ERR_clear_error();
-	return s->ssl ? tls_result(s, SSL_write(s->ssl, bytes, (int)n)) : plain_result(send(s->app, bytes, n, MSG_NOSIGNAL));
+	return s->ssl ? tls_result(s, SSL_write(s->ssl, bytes, (int)n))
+		      : plain_result(send(s->app, bytes, n, MSG_NOSIGNAL));
 }
 
 static void app_finish(struct session *s)
@@ -196,8 +198,10 @@ static bool await(struct session *s, bool shaken)
 	s->want = 0;
 	for (int i = 0; i < 2; i++)
 		if (!p[i].events)
-			p[i].fd = -1; /* or its hang-up, known already, would be reported for ever */
-	return poll(p, 2, 3600 * 1000) > 0 && !(p[0].revents & POLLERR && !(p[0].revents & POLLIN)) &&
+			p[i].fd =
+				-1; /* or its hang-up, known already, would be reported for ever */
+	return poll(p, 2, 3600 * 1000) > 0 &&
+	       !(p[0].revents & POLLERR && !(p[0].revents & POLLIN)) &&
 	       !(p[1].revents & POLLERR && !(p[1].revents & POLLIN));
 }
 
@@ -315,7 +319,8 @@ static void *accept_all(void *arg)
 	int listener = *(int *)arg, fd;
 	pthread_t thread;
 
-	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0 || errno == EINTR || errno == ECONNABORTED || errno == EMFILE) {
+	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0 || errno == EINTR ||
+	       errno == ECONNABORTED || errno == EMFILE) {
 		struct session *s = fd < 0 ? NULL : calloc(1, sizeof *s);
 
 		if (!s)
@@ -334,7 +339,8 @@ static SSL_CTX *context_new(const char *cert)
 {
 	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
 
-	if (!c || SSL_CTX_use_certificate_chain_file(c, cert) != 1 || SSL_CTX_use_PrivateKey_file(c, cert, SSL_FILETYPE_PEM) != 1)
+	if (!c || SSL_CTX_use_certificate_chain_file(c, cert) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(c, cert, SSL_FILETYPE_PEM) != 1)
 		die(cert);
 	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	return c;
@@ -348,7 +354,8 @@ static int listen_anywhere(void)
 	char port[16];
 
 	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&any, n) < 0 || listen(fd, 4096) < 0 || getsockname(fd, (struct sockaddr *)&any, &n) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&any, n) < 0 || listen(fd, 4096) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&any, &n) < 0)
 		die("listen");
 	snprintf(port, sizeof port, "%d", ntohs(any.sin6_port));
 	setenv("TURN_PORT", port, 1);
@@ -383,7 +390,8 @@ int main(int argc, char **argv)
 	report = fopen(argv[2], "w");
 	if (!report)
 		die(argv[2]);
-	fprintf(report, "%u connections, %u inside TLS, %u bare, %u truncated\n", seen, secured, bare, truncated);
+	fprintf(report, "%u connections, %u inside TLS, %u bare, %u truncated\n", seen, secured,
+		bare, truncated);
 	fclose(report);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

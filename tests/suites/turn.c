@@ -72,7 +72,8 @@ __attribute__((visibility("default"))) int connect(int fd, __CONST_SOCKADDR_ARG 
 		return REAL(connect)(fd, addr, n);
 	memcpy(&a, addr, n);
 	port = is_loopback(&a) ? ntohs(*port_of(&a)) : 0;
-	if (port < 1024 || !is_tcp(fd) || !(listens("/proc/net/tcp", port) || listens("/proc/net/tcp6", port))) {
+	if (port < 1024 || !is_tcp(fd) ||
+	    !(listens("/proc/net/tcp", port) || listens("/proc/net/tcp6", port))) {
 		errno = saved;
 		return REAL(connect)(fd, addr, n);
 	}
@@ -120,7 +121,8 @@ __attribute__((visibility("default"))) int accept(int fd, __SOCKADDR_ARG addr, s
 	return result;
 }
 
-__attribute__((visibility("default"))) int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *n, int flags)
+__attribute__((visibility("default"))) int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *n,
+						   int flags)
 {
 	int result = REAL(accept4)(fd, addr, n, flags);
 

@@ -41,7 +41,8 @@ static inline void turn_write(union address *a, enum turn which, unsigned port)
 /* The last four bytes of an IPv4 or IPv6 address. */
 static inline const unsigned char *turn_tail(const union address *a)
 {
-	return a->sa.sa_family == AF_INET ? (const unsigned char *)&a->in.sin_addr : a->in6.sin6_addr.s6_addr + 12;
+	return a->sa.sa_family == AF_INET ? (const unsigned char *)&a->in.sin_addr
+					  : a->in6.sin6_addr.s6_addr + 12;
 }
 
 /* The port that an address says; 0: it is not one of ours. IPv4 in IPv6 is understood too. */
