@@ -50,11 +50,13 @@ class Suite:
 
 
 class Python(Suite):
+    # VSOCK is not ours, and its test hangs on a virtual machine whose host does not answer.
+    never = "ThreadedVSOCKSocketStreamTest"
     environment = {"PYTHONHOME": os.path.join(SUITES, "python/usr"), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def command(self, tests, log):
         chosen = [word for test in tests for word in ("-m", re.sub(r" .*", "", test))]
-        return [os.path.join(SUITES, "python/usr/bin/python3.11"), "-m", "test", "-v", "--timeout", "120", "-u", "cpu,network",
+        return [os.path.join(SUITES, "python/usr/bin/python3.11"), "-m", "test", "-v", "--timeout", "120", "-u", "cpu,network", "-i", f"*{self.never}*",
                 f"--junit-xml={log}.xml"] + chosen + [self.name]
 
     def results(self, log):
