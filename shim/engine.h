@@ -88,6 +88,9 @@ struct engine {
 	int (*shutdown)(struct conn *, int fd, int how);
 	/* FIONREAD: bytes the app can read now, never 0 while the descriptor is readable. Returns 0 or -1 with errno. */
 	int (*readable)(struct conn *, int fd, int *bytes);
+	/* poll(2) says readable: would a read have something for the app now (data, its end, an error)? If not, what made it readable has been
+	 * dealt with. */
+	bool (*ready)(struct conn *, int fd);
 	/* SO_RCVLOWAT, kept here because the kernel counts the bytes of records: a blocking call waits for that many. bytes > 0 sets it. Returns
 	 * what is in force. */
 	int (*low_water)(struct conn *, int bytes);

@@ -684,6 +684,31 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 	return result;
 }
 
+bool conn_ready(struct conn *c, int fd)
+{
+	int saved = errno;
+	enum wait wait = WAIT_NONE;
+	bool ready = true;
+
+	if (conn_nested()) {
+		conn_put(c);
+		return true;
+	}
+	conn_lock(c);
+	if (!is_strange(c)) {
+		wait = conn_advance(c, fd, true);
+		ready = wait == WAIT_NONE || wait == WAIT_TELL || wait == WAIT_REDIAL;
+	}
+	if (c->phase == CONN_OPEN && !is_strange(c)) {
+		ready = record_readable(&c->rec, fd) || c->rec.ended || c->rec.error;
+		if (c->talk || record_unsent(&c->rec))
+			conn_send_early(c, fd);
+	}
+	call_ends(c);
+	errno = saved;
+	return ready;
+}
+
 int conn_low_water(struct conn *c, int bytes)
 {
 	int saved = errno, now;

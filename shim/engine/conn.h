@@ -117,6 +117,7 @@ ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flag
 int conn_shutdown(struct conn *c, int fd, int how);
 int conn_low_water(struct conn *c, int bytes);
 int conn_readable(struct conn *c, int fd, int *bytes);
+bool conn_ready(struct conn *c, int fd);
 void conn_release(struct conn *c, int fd);
 void conn_finish(struct conn *c, int fd);
 

@@ -14,6 +14,7 @@ static const struct engine engine = {
 	.transmit = conn_transmit,
 	.shutdown = conn_shutdown,
 	.readable = conn_readable,
+	.ready = conn_ready,
 	.low_water = conn_low_water,
 	.release = conn_release,
 	.fork_prepare = conn_fork_prepare,

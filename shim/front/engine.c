@@ -20,6 +20,11 @@ const struct engine *engine;
 static char failure[256]; /* the first one; empty: none */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+static int front_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	return real.poll(fds, n, timeout);
+}
+
 static ssize_t front_recv(int fd, void *bytes, size_t n, int flags)
 {
 	return real.recv(fd, bytes, n, flags);
@@ -44,7 +49,7 @@ static const struct front front = {
 	.log = log_event,
 	.forget = table_forget,
 	.holds = table_holds,
-	.poll = poll,
+	.poll = front_poll,
 	.recv = front_recv,
 	.recvmsg = front_recvmsg,
 	.sendmsg = front_sendmsg,

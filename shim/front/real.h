@@ -13,6 +13,7 @@
 
 #include <aio.h>
 #include <netdb.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -122,6 +123,8 @@
 	  (posix_spawn_file_actions_t * actions, int fd, int to), (actions, fd, to), ENOSYS) \
 	X(int, system, (const char *command), (command), absent(-1)) \
 	X(FILE *, popen, (const char *command, const char *mode), (command, mode), absent(0)) \
+	X(int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout), \
+	  syscall(SYS_poll, fds, n, timeout)) \
 	X(void *, dlopen, (const char *file, int mode), (file, mode), absent(0)) \
 	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode), absent(0)) \
 	X(FILE *, freopen, (const char *path, const char *mode, FILE *file), (path, mode, file), \
