@@ -83,12 +83,13 @@ static void read_layer(struct policy *policy, int layer, const char *file, FILE 
 		read_file(&p, &text);
 }
 
-/* What was built without memory is not what was written. */
+/* What was built without memory is not what was written, and nobody knows what it would have been about. */
 static struct policy *finish(struct policy *p)
 {
-	if (p->pool.failed && !p->broken)
-		p->broken = out_of_memory;
-	return p;
+	if (!p->pool.failed)
+		return p;
+	policy_free(p);
+	return NULL;
 }
 
 struct policy *policy_load(const struct policy_files *files, FILE *errors)

@@ -86,7 +86,7 @@ struct policy_files {
  * ~/.config/starttls/policy; no user layer under AT_SECURE. The strings are static, and overwritten by the next call. */
 struct policy_files policy_files(void);
 
-/* Read the layers. Never NULL unless memory is out; a broken file makes a broken policy, whose verdicts refuse.
+/* Read the layers. NULL only when memory or descriptors ran out, which may pass: nothing is known about any connection then. A broken file makes a broken policy, whose verdicts refuse.
  * errors, when not NULL, receives every message with its caret and hint (starttls check); the shim passes NULL.
  * Keeps errno. A rule with `user NAME` asks the system's user database, which may connect to a server (LDAP, SSSD): a caller that
  * hooks connect() must not come back here from it. */

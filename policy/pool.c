@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * pool: chunks in a list, filled from the front. */
 #include "pool.h"
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +59,12 @@ void *pool_array(struct pool *pool, size_t count, size_t n)
 	if (__builtin_mul_overflow(count, n, &total))
 		total = SIZE_MAX;
 	return pool_get(pool, total);
+}
+
+void pool_blame(struct pool *pool, int error)
+{
+	if (error == ENOMEM || error == EMFILE || error == ENFILE || error == ENOBUFS)
+		pool->failed = true;
 }
 
 char *pool_copy(struct pool *pool, const char *bytes, size_t n)

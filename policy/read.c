@@ -72,6 +72,12 @@ static bool acceptable(struct parser *p, const struct stat *st)
 
 /* --- reading */
 
+static void cannot_read(struct parser *p, int error)
+{
+	pool_blame(parser_pool(p), error);
+	complain(p, NULL, "cannot read the file: %s", strerrordesc_np(error));
+}
+
 /* A descriptor of a regular file that may be believed, or -1. Looks before it opens, because
  * opening a device may already do something; and again afterwards, because that is what we have. */
 static int open_file(struct parser *p)
@@ -85,7 +91,7 @@ static int open_file(struct parser *p)
 		fd = open(p->text->name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
-		complain(p, NULL, "cannot read the file: %s", strerrordesc_np(errno));
+		cannot_read(p, errno);
 	else if (acceptable(p, &st))
 		return fd;
 	if (fd >= 0)
@@ -116,7 +122,7 @@ static bool within_limits(struct parser *p, ssize_t n)
 	struct reading *r = p->reading;
 
 	if (n < 0) {
-		complain(p, NULL, "cannot read the file: %s", strerrordesc_np(errno));
+		cannot_read(p, errno);
 		return false;
 	}
 	r->bytes += (size_t)n;

@@ -202,6 +202,7 @@ static bool read_user(struct parser *p, const struct word *item, void *slot)
 		complain(p, item->at, "there is no user '%s'", quote(item).text);
 		hint(p, "write a login name or a number");
 	} else if (error) {
+		pool_blame(parser_pool(p), error);
 		complain(p, item->at, "cannot look up the user '%s': %s", quote(item).text,
 			 strerrordesc_np(error));
 		hint(p, "a number needs no look-up");

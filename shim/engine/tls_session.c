@@ -54,7 +54,8 @@ static bool session_start(struct tls *t)
 	if (!bio)
 		return false;
 	SSL_set_bio(t->ssl, bio, bio);
-	SSL_set_app_data(t->ssl, t);
+	if (SSL_set_app_data(t->ssl, t) != 1)
+		return false;
 	SSL_set_connect_state(t->ssl);
 	resumed = context_session(t->context, t->peer_key);
 	if (resumed) {

@@ -25,8 +25,8 @@ struct dial {
 	char name[NAME_ROOM];
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct policy *policy; /* NULL, which refuses: out of memory */
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+static struct policy *_Atomic policy; /* NULL: not read yet, or memory was out */
 static char program[PATH_MAX];
 
 /* Reading the policy and opening the engine may connect (a name service asked about a user): that must not come back to us. */
@@ -56,18 +56,53 @@ static void load(void)
 	pthread_setcancelstate(cancel, NULL);
 }
 
+static void loading_lock(void)
+{
+	pthread_mutex_lock(&loading);
+}
+
+static void loading_unlock(void)
+{
+	pthread_mutex_unlock(&loading);
+}
+
+static void survive_fork(void)
+{
+	pthread_atfork(loading_lock, loading_unlock, loading_unlock);
+}
+
+/* The policy of this process. NULL: memory is out. It is tried again then, for the next connection shall not suffer. */
+static const struct policy *get_policy(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	const struct policy *p = atomic_load(&policy);
+
+	if (p)
+		return p;
+	pthread_once(&once, survive_fork);
+	loading_lock();
+	if (!policy)
+		load();
+	loading_unlock();
+	return policy;
+}
+
 /* Fill d->verdict. */
 static void ask(struct dial *d)
 {
+	const struct policy *p = get_policy();
 	struct target target = {
 		.addr = (const struct sockaddr *)&d->order.addr,
 		.name = d->order.name,
 		.uid = geteuid(),
 	};
 
-	pthread_once(&once, load);
 	target.program = *program ? program : NULL;
-	policy_decide(policy, &target, &d->verdict);
+	policy_decide(p, &target, &d->verdict);
+	if (p)
+		return;
+	d->verdict.watched = true; /* any connection may be one that matters */
+	d->verdict.broken = policy_broken(NULL);
 }
 
 static bool is_tcp(int fd)
@@ -238,8 +273,10 @@ static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, s
 /* May there be a connection at all? 0, or -1 as from refuse(). */
 static int permit(const struct dial *d)
 {
-	if (d->verdict.broken)
+	if (d->verdict.broken && policy)
 		return refuse_broken(d);
+	if (d->verdict.broken)
+		return refuse(d, d->verdict.broken);
 	if (d->verdict.needs & NEED_REFUSE)
 		return refuse(d, "the policy refuses this destination");
 	if (d->verdict.needs & NEED_DANE)

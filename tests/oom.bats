@@ -1,0 +1,21 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Out of memory: one allocation fails, whichever it is. That connection works all the same or is refused; nothing crashes, and nothing is
+# said in plaintext.
+
+load helper
+
+# scarce cold|warm
+scarce() {
+  [ -z "${SAN-}" ] || return 0 # the allocator is the sanitizer's own then, and never fails
+  serve
+  watch verify
+  LD_PRELOAD=$build/tests/oom.so STARTTLS_LOG=off "$build/starttls" run --policy policy -- "$legacy/scarce" "$PORT" "$1" 2>counts
+  cat counts
+  grep -qE '[1-9][0-9]* refused, [1-9][0-9]* worked' counts
+  peer_stop
+  ! grep -laqE 'HELO|NOOP|QUIT' journal/*.wire
+}
+
+@test "any allocation of a process's first session fails: policy, engine, OpenSSL" { scarce cold; }
+@test "any allocation of a later session fails" { scarce warm; }
