@@ -277,6 +277,22 @@ static bool do_silence(struct session *s, const char *arg)
 	return true;
 }
 
+/* Reads nothing for that many milliseconds, then everything, and says nothing to it. */
+static bool do_hoard(struct session *s, const char *arg)
+{
+	long ms = strtol(arg, NULL, 10);
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+	char block[16 * 1024];
+	size_t total = 0, n;
+
+	nanosleep(&t, NULL);
+	while ((n = io_read(s, block, sizeof block)) > 0)
+		total += n;
+	if (s->facts)
+		fprintf(s->facts, "hoarded %zu\n", total);
+	return false;
+}
+
 static bool do_last(struct session *s, const char *arg)
 {
 	io_sayf(s, "250 last %s\r\n", arg);
@@ -290,7 +306,7 @@ static const struct verb {
 	{"EHLO", do_ehlo},     {"LHLO", do_ehlo},     {"HELO", do_helo},   {"STARTTLS", do_starttls}, {"AUTH", do_auth},
 	{"MAIL", do_mail},     {"RCPT", do_rcpt},     {"DATA", do_data},   {"RSET", do_rset},         {"NOOP", do_noop},
 	{"QUIT", do_quit},     {"ECHO", do_echo},     {"SINK", do_sink},   {"SOURCE", do_source},     {"PAUSE", do_pause},
-	{"SILENCE", do_silence}, {"LAST", do_last},
+	{"SILENCE", do_silence}, {"LAST", do_last},         {"HOARD", do_hoard},
 };
 
 static bool obey(struct session *s, const char *line)

@@ -77,3 +77,37 @@ same_as_native() {
 @test "fork: in turns, with a KeyUpdate every third time" { same_as_native --keyupdate-every 3 -- children turns; }
 @test "fork: in turns, in records of 512 bytes" { same_as_native --record 512 -- children turns; }
 @test "fork: 700 kB in a child, with KeyUpdates" { same_as_native --keyupdate-every 3 -- children after-flow; }
+
+# Natively the kernel sends what it took. What we told the program is taken is sent, too, and at most the one byte more that a writer always comes back for.
+rest_arrives() {
+  serve
+  watch verify
+  shim "$legacy/hasty" localhost "$PORT" "$1" 2>told >/dev/null
+  peer_stop
+  local told arrived
+  read -r _ told <told
+  arrived=$(sed -n 's/^hoarded //p' journal/1.facts)
+  echo "told $told, arrived $arrived"
+  [ $((arrived - told)) -ge 0 ]
+  [ $((arrived - told)) -le 1 ]
+  facts "^end close_notify"
+}
+
+@test "close() while the peer takes nothing: what was accepted arrives, then close_notify" { rest_arrives close; }
+@test "exit() while the peer takes nothing: the same" { rest_arrives exit; }
+
+@test "SIGKILL: the relay ends with its program, and says close_notify" {
+  serve
+  watch verify
+  run shim "$legacy/interplay" localhost "$PORT" kill
+  [ "$status" = 137 ]
+  peer_stop # waits until the connection has ended
+  facts "^end close_notify"
+}
+
+@test "no zombie, no SIGCHLD, nothing for wait(): a shell that is executed sees only its own children" {
+  serve
+  watch verify
+  shim "$legacy/exec" localhost "$PORT" child >out
+  [[ $(<out) == *"end of file"*done* ]]
+}

@@ -2,6 +2,7 @@
  * conn: the app's calls on one connection. Each takes the lock, advances whatever has to come first, does what can be done
  * now, and, if that is nothing and the call may block, lets go of the lock, waits and looks again. */
 #include "conn.h"
+#include "relay.h"
 #include "sys.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -734,11 +735,21 @@ void conn_connected(struct conn *c, int fd)
 {
 	int saved = errno;
 
+	if (conn_nested()) {
+		conn_put(c);
+		return;
+	}
 	conn_lock(c);
-	if (!is_settled(c))
+	if (!is_settled(c) && !is_strange(c))
 		conn_advance(c, fd, false);
 	call_ends(c);
 	errno = saved;
+}
+
+/* Not all that the app was told is sent, or not our close_notify, is in the kernel, and nobody else will send it. */
+static bool has_rest(const struct conn *c, int fd)
+{
+	return fd >= 0 && c->phase == CONN_OPEN && !c->rec.send_error && record_unsent(&c->rec) && !record_shared(&c->rec);
 }
 
 /* The last descriptor is closed. */
@@ -752,6 +763,11 @@ static void say_goodbye(struct conn *c, int fd)
 		if (!c->shut_done)
 			record_notify(&c->rec, fd);
 		record_readable(&c->rec, fd); /* tickets that nobody read would turn close() into RST */
+	}
+	if (has_rest(c, fd)) {
+		conn_unlock(c);
+		relay_linger(c, fd);
+		conn_lock(c);
 	}
 	c->phase = CONN_CLOSED;
 	record_free(&c->rec);
@@ -767,7 +783,7 @@ void conn_release(struct conn *c, int fd)
 		return;
 	}
 	conn_lock(c);
-	if (!atomic_load(&c->ref.slots) && c->phase != CONN_CLOSED)
+	if (!atomic_load(&c->ref.slots) && c->phase != CONN_CLOSED && c->phase != CONN_MOVED)
 		say_goodbye(c, fd);
 	conn_unlock(c);
 	conn_put(c);
@@ -778,11 +794,16 @@ void conn_release(struct conn *c, int fd)
 void conn_finish(struct conn *c, int fd)
 {
 	int saved = errno;
+	bool rest;
 
 	conn_lock(c);
-	if (c->phase == CONN_OPEN && !is_strange(c) && (!c->talk || conn_send_early(c, fd)) && !c->shut_done && !record_shared(&c->rec))
+	if (c->phase == CONN_OPEN && !is_strange(c) && (!c->talk || conn_send_early(c, fd)) && !c->shut_done &&
+	    !record_shared(&c->rec))
 		record_notify(&c->rec, fd);
+	rest = has_rest(c, fd);
 	conn_unlock(c);
+	if (rest)
+		relay_linger(c, fd);
 	conn_put(c);
 	errno = saved;
 }

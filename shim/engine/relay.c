@@ -28,6 +28,8 @@ static int between(void *arg)
 	conn_fork_for(h->c);
 	pid = fork();
 	conn_fork_for(NULL);
+	if (pid == 0 && h->end < 0)
+		relay_flush(h->c, h->tcp);
 	if (pid == 0)
 		relay_run(h->c, h->tcp, h->end, h->later);
 	h->error = pid < 0 ? errno : 0;
@@ -131,4 +133,17 @@ int relay_start(struct conn *c, int fd, bool later)
 	conn_put(c);
 	errno = saved;
 	return h.app;
+}
+
+void relay_linger(struct conn *c, int fd)
+{
+	struct handover h = {.c = c, .tcp = fd, .app = -1, .end = -1};
+	struct linger now = {0, 0};
+	socklen_t n = sizeof now;
+	int saved = errno;
+
+	sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &now, &n);
+	if (!now.l_onoff || now.l_linger)
+		copy_process(&h);
+	errno = saved;
 }

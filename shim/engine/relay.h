@@ -22,6 +22,13 @@
  * Consumes a reference. No lock may be held. Works in a vfork() child. Not async-signal-safe. */
 int relay_start(struct conn *c, int fd, bool later);
 
+/* The app closes c, whose socket is fd, or ends, and not all that it was told is sent fits into the kernel: a process stays that sends the rest, as the
+ * kernel would. Keeps errno; no lock may be held. */
+void relay_linger(struct conn *c, int fd);
+
+/* relay_run.c: be that process. */
+void relay_flush(struct conn *c, int tcp) __attribute__((noreturn));
+
 /* relay_run.c: be the relay of c, whose socket is `tcp`, until both ends are finished. Never returns. */
 void relay_run(struct conn *c, int tcp, int end, bool later) __attribute__((noreturn));
 

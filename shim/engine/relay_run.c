@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 
-enum { ROOM = 64 * 1024, LINGER_MS = 5000 };
+enum { ROOM = 64 * 1024, LINGER_MS = 5000, FLUSH_MS = 60000 };
 
 struct flow {
 	uint8_t *bytes;
@@ -302,6 +302,21 @@ void relay_run(struct conn *c, int tcp, int app, bool later)
 	} while (true);
 	syscall(SYS_close, r.app);
 	linger(&r);
+	end();
+	__builtin_unreachable();
+}
+
+void relay_flush(struct conn *c, int tcp)
+{
+	struct relay r = {.c = c, .tcp = tcp, .app = tcp};
+	struct pollfd p = {.events = POLLOUT};
+	int64_t until = now_ms() + FLUSH_MS, left;
+
+	become_nobody();
+	close_others(&r);
+	p.fd = r.tcp;
+	while (record_flush(&c->rec, r.tcp) < 0 && errno == EAGAIN && (left = until - now_ms()) > 0)
+		front->poll(&p, 1, (int)left);
 	end();
 	__builtin_unreachable();
 }
