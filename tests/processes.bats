@@ -44,7 +44,7 @@ same_as_native() {
 @test "posix_spawn with file actions" { same_as_native -- exec spawn; }
 @test "system() on a connection that is standard input and output; afterwards the program itself" { same_as_native -- exec system; }
 @test "helpers that inherit the connection by the way do not disturb it" { same_as_native -- exec helpers; }
-@test "exec fails: the program goes on, and still knows its peer" { same_as_native -- exec failure; }
+@test "exec fails: the program goes on, still knows its peer, and hears of no child" { same_as_native -- exec failure; }
 @test "FD_CLOEXEC is told as the program set it, and means what it says" { same_as_native -- exec cloexec; }
 @test "exec: half close, and the answer still arrives" { same_as_native -- exec half-close; }
 @test "exec: a reset of the peer arrives as ECONNRESET" { same_as_native --reset-at quit -- exec reset; }
@@ -105,9 +105,20 @@ rest_arrives() {
   facts "^end close_notify"
 }
 
-@test "no zombie, no SIGCHLD, nothing for wait(): a shell that is executed sees only its own children" {
-  serve
+@test "a daemon: two forks, everything closed, an empty root, no privileges, all signals blocked" { same_as_native -- daemon; }
+
+@test "a first connection after chroot() is refused when the policy cannot be read there" {
+  [ "$(id -u)" = 0 ] || skip "chroot needs root"
+  serve --port 587
   watch verify
-  shim "$legacy/exec" localhost "$PORT" child >out
-  [[ $(<out) == *"end of file"*done* ]]
+  mkdir nowhere
+  run shim python3 -c "
+import os, socket
+s = socket.socket()
+os.chroot('nowhere')
+s.connect(('127.0.0.1', $PORT))"
+  echo "$output"
+  [ "$status" = 1 ]
+  [[ $output == *PermissionError* ]]
+  nothing_leaked
 }

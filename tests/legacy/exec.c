@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
@@ -168,20 +169,32 @@ static int use_helpers(int fd)
 	return finish(fd);
 }
 
-/* Afterwards the descriptor is a relay's, and everything still works. */
+static volatile sig_atomic_t died;
+
+static void count_death(int number)
+{
+	(void)number;
+	died++;
+}
+
+/* Afterwards the descriptor is a relay's, and everything still works; nobody hears of that process. */
 static int use_failure(int fd)
 {
 	struct sockaddr_in peer = {0}, own = {0};
 	socklen_t n = sizeof peer, m = sizeof own;
 	int on = 1, flags = fcntl(fd, F_GETFL);
 
+	signal(SIGCHLD, count_death);
 	must(execl("/nowhere", "nowhere", NULL) == -1 && errno == ENOENT, "execl");
 	must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0, "TCP_NODELAY");
 	must(getpeername(fd, (struct sockaddr *)&peer, &n) == 0 && getsockname(fd, (struct sockaddr *)&own, &m) == 0, "name");
 	printf("peer %s, own %s, family %d\n", inet_ntoa(peer.sin_addr), inet_ntoa(own.sin_addr), own.sin_family);
 	must(fcntl(fd, F_GETFL) == flags && fcntl(fd, F_GETFD) == 0, "flags");
 	ask(fd, "NOOP after a failure\r\n", "250");
-	return finish(fd);
+	finish(fd);
+	no_more_children();
+	must(died == 0, "SIGCHLD");
+	return 0;
 }
 
 /* Nothing is left to the new program, so it finds nothing. */

@@ -132,10 +132,13 @@ static volatile sig_atomic_t rung, said;
 
 static void ring(int number)
 {
+	int saved = errno;
+
 	(void)number;
 	rung++;
 	if (write(pipe_end, "r", 1) == 1 && write(signalled, "SILENCE from the handler\r\n", 26) == 26)
 		said++;
+	errno = saved;
 }
 
 /* A handler that writes, to a file and to the connection itself, while its own thread is in the middle of a call there. */
@@ -225,7 +228,7 @@ static int use_exit(int fd)
 	static int kept;
 
 	kept = fd;
-	start(read_one, &kept);
+	pthread_detach(start(read_one, &kept));
 	await_asleep();
 	printf("exit\n");
 	exit(7);
