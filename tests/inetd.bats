@@ -5,6 +5,9 @@
 
 load helper
 
+# What the tool that connects executes, followed by the program's words.
+under_shim=(env "LD_PRELOAD=$runtime" "$build/starttls" run --policy policy --)
+
 # arrives 0|6 COMMAND …: COMMAND says the same natively, against a plaintext peer, as under the shim against one that insists on TLS.
 arrives() {
   local place=$1
@@ -15,7 +18,7 @@ arrives() {
   [ -s native ]
   serve
   watch verify
-  STARTTLS_LOG=$PWD/log timeout 60 "$legacy/tcpclient" localhost "$PORT" "$place" "$build/starttls" run --policy policy -- "$@" >shimmed
+  STARTTLS_LOG=$PWD/log timeout 60 "$legacy/tcpclient" localhost "$PORT" "$place" "${under_shim[@]}" "$@" >shimmed
   diff native shimmed
   log_says "starttls verified"
   peer_saw HELO
@@ -58,7 +61,7 @@ told.write(sys.stdin.read())'
   serve
   watch verify
   export STARTTLS_LOG=$PWD/log
-  timeout 60 socat "TCP4:127.0.0.1:$PORT" "EXEC:$build/starttls run --policy policy -- $legacy/standard stdio,nofork" 9>heard
+  timeout 60 socat "TCP4:127.0.0.1:$PORT" "EXEC:${under_shim[*]} $legacy/standard stdio,nofork" 9>heard
   grep -q "^221" heard
   grep -q 'done' heard
   peer_saw HELO
@@ -68,7 +71,7 @@ told.write(sys.stdin.read())'
 @test "refused by the policy: the program finds the connection shut, and nothing leaves it" {
   serve
   policy "refuse to any port $PORT proto smtp"
-  STARTTLS_LOG=$PWD/log timeout 60 "$legacy/tcpclient" localhost "$PORT" 0 "$build/starttls" run --policy policy -- \
+  STARTTLS_LOG=$PWD/log timeout 60 "$legacy/tcpclient" localhost "$PORT" 0 "${under_shim[@]}" \
     sh -c 'trap "" PIPE; echo HELO sh' || true
   log_says "the policy refuses this destination"
   nothing_leaked
@@ -77,7 +80,7 @@ told.write(sys.stdin.read())'
 @test "wrong certificate: the program is told, and nothing leaves it" {
   serve --cert "$certs/wrong-name.pem"
   watch verify
-  STARTTLS_LOG=$PWD/log timeout 60 "$legacy/tcpclient" localhost "$PORT" 0 "$build/starttls" run --policy policy -- \
+  STARTTLS_LOG=$PWD/log timeout 60 "$legacy/tcpclient" localhost "$PORT" 0 "${under_shim[@]}" \
     sh -c 'read line; echo "$line" >&9; echo HELO sh' >heard || true
   grep -q "^421 4.7" heard
   nothing_leaked
@@ -86,7 +89,7 @@ told.write(sys.stdin.read())'
 @test "an accepted connection is left alone, though the peer's port looks like a service's" {
   serve_plain
   policy "verify to any"
-  timeout 60 python3 - "$build/starttls" <<'PYTHON'
+  timeout 60 python3 - "${under_shim[@]}" <<'PYTHON'
 import socket, subprocess, sys
 listener = socket.create_server(("127.0.0.1", 2525))
 client = socket.socket()
@@ -94,7 +97,7 @@ client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 client.bind(("127.0.0.1", 4190))
 client.connect(("127.0.0.1", 2525))
 server, peer = listener.accept()
-subprocess.run([sys.argv[1], "run", "--policy", "policy", "--", "sh", "-c", "echo 220 hello"], stdin=server, stdout=server, check=True)
+subprocess.run([*sys.argv[1:], "sh", "-c", "echo 220 hello"], stdin=server, stdout=server, check=True)
 server.close()
 assert client.makefile().read() == "220 hello\n"
 PYTHON
