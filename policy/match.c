@@ -191,6 +191,11 @@ static void decide_broken(const struct policy *p, const struct question *q, stru
 	v->rule = p && p->broken_at ? p->broken_at : "built-in";
 }
 
+bool policy_asks_user(const struct policy *p)
+{
+	return p && p->asks_user;
+}
+
 void policy_decide(const struct policy *p, const struct target *t, struct verdict *v)
 {
 	struct question q = {.target = t, .asked = PROTO_NONE};

@@ -62,6 +62,7 @@ struct policy {
 	struct layer layers[LAYERS];
 	const char *broken;    /* "file:line:col: sentence" of the first error */
 	const char *broken_at; /* "file:line" of it */
+	bool asks_user;        /* some rule names users */
 };
 
 static inline bool rule_says(const struct rule *r, enum rule_word word)

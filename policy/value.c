@@ -212,5 +212,6 @@ static bool read_user(struct parser *p, const struct word *item, void *slot)
 
 void take_users(struct parser *p, struct rule *r, const struct word *value)
 {
+	p->reading->policy->asks_user = true;
 	r->users = read_list(p, value, sizeof *r->users, read_user, &r->n_users);
 }

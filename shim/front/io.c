@@ -93,15 +93,19 @@ static bool stores(int flags)
 	return !(flags & MSG_TRUNC) || flags & MSG_PEEK;
 }
 
+/* The pieces of msg are the app's, msg itself and the array of the pieces need not be. */
+static ssize_t receive_checked(int fd, struct msghdr *msg, int flags)
+{
+	return stores(flags) ? receive_within(fd, msg, flags) : receive(fd, msg, flags);
+}
+
 ssize_t io_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	int error = memory_writable(msg, sizeof(*msg)) < sizeof(*msg)
 			    ? EFAULT
 			    : check(msg->msg_iov, msg->msg_iovlen, EMSGSIZE);
 
-	if (error)
-		return fail(error);
-	return stores(flags) ? receive_within(fd, msg, flags) : receive(fd, msg, flags);
+	return error ? fail(error) : receive_checked(fd, msg, flags);
 }
 
 static bool all_there(const struct iovec *iov, size_t count)
@@ -112,15 +116,18 @@ static bool all_there(const struct iovec *iov, size_t count)
 	return true;
 }
 
+static ssize_t transmit_checked(int fd, const struct msghdr *msg, int flags)
+{
+	return all_there(msg->msg_iov, msg->msg_iovlen) ? transmit(fd, msg, flags) : fail(EFAULT);
+}
+
 ssize_t io_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	int error = memory_readable(msg, sizeof(*msg))
 			    ? check(msg->msg_iov, msg->msg_iovlen, EMSGSIZE)
 			    : EFAULT;
 
-	if (!error && !all_there(msg->msg_iov, msg->msg_iovlen))
-		error = EFAULT;
-	return error ? fail(error) : transmit(fd, msg, flags);
+	return error ? fail(error) : transmit_checked(fd, msg, flags);
 }
 
 ssize_t io_receive(int fd, void *bytes, size_t n, int flags)
@@ -128,7 +135,7 @@ ssize_t io_receive(int fd, void *bytes, size_t n, int flags)
 	struct iovec iov = {bytes, n};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	return io_recvmsg(fd, &msg, flags);
+	return n > SSIZE_MAX ? fail(EINVAL) : receive_checked(fd, &msg, flags);
 }
 
 ssize_t io_transmit(int fd, const void *bytes, size_t n, int flags)
@@ -136,7 +143,7 @@ ssize_t io_transmit(int fd, const void *bytes, size_t n, int flags)
 	struct iovec iov = {(void *)bytes, n};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	return io_sendmsg(fd, &msg, flags);
+	return n > SSIZE_MAX ? fail(EINVAL) : transmit_checked(fd, &msg, flags);
 }
 
 ssize_t io_read(int fd, void *bytes, size_t n)
@@ -151,7 +158,7 @@ ssize_t io_readv(int fd, const struct iovec *iov, int count)
 
 	if (error)
 		return fail(error);
-	return empty(iov, count) ? 0 : io_recvmsg(fd, &msg, 0);
+	return empty(iov, count) ? 0 : receive_checked(fd, &msg, 0);
 }
 
 ssize_t io_writev(int fd, const struct iovec *iov, int count)
@@ -161,5 +168,5 @@ ssize_t io_writev(int fd, const struct iovec *iov, int count)
 
 	if (error)
 		return fail(error);
-	return empty(iov, count) ? 0 : io_sendmsg(fd, &msg, 0);
+	return empty(iov, count) ? 0 : transmit_checked(fd, &msg, 0);
 }

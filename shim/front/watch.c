@@ -94,7 +94,7 @@ static void ask(struct dial *d)
 	struct target target = {
 		.addr = (const struct sockaddr *)&d->order.addr,
 		.name = d->order.name,
-		.uid = geteuid(),
+		.uid = policy_asks_user(p) ? geteuid() : 0,
 	};
 
 	target.program = *program ? program : NULL;
