@@ -21,6 +21,7 @@ struct call {
 	size_t room; /* bytes in all pieces */
 	size_t done; /* bytes of them that are done */
 	enum wait wait;
+	bool held; /* some of them are held until TLS is up */
 	struct patience patience;
 };
 
@@ -185,7 +186,9 @@ static ssize_t receive_clear(struct call *call)
 	if (buf_len(talk_to_app(c->talk)))
 		n = take_words(call, talk_to_app(c->talk));
 	conn_done_with(c, call->fd, 0);
-	if (n || buf_len(talk_to_app(c->talk))) /* there are words, but no room for them: 0, as the kernel says */
+	if (n ||
+	    buf_len(talk_to_app(
+		    c->talk))) /* there are words, but no room for them: 0, as the kernel says */
 		return n;
 	call->wait = WAIT_OUT; /* what the app said early goes first */
 	return conn_advance(c, call->fd, true) == WAIT_NONE && c->phase == CONN_GONE ? KERNEL
@@ -354,7 +357,8 @@ static size_t receive_waiting(struct conn *c, struct msghdr *msg)
 {
 	size_t n = msg->msg_iov->iov_len;
 
-	if (c->phase != CONN_OPEN || c->talk || c->unpushed > 1 || n >= buf_len(&c->rec.plain) || !record_may_read(&c->rec))
+	if (c->phase != CONN_OPEN || c->talk || c->unpushed > 1 || n >= buf_len(&c->rec.plain) ||
+	    !record_may_read(&c->rec))
 		return 0;
 	memcpy(msg->msg_iov->iov_base, buf_span(&c->rec.plain).at, n);
 	buf_drop(&c->rec.plain, n);
@@ -401,7 +405,9 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 		return -1;
 	}
 	conn_lock(c);
-	waiting = msg->msg_iovlen == 1 && !(flags & (MSG_PEEK | MSG_TRUNC)) ? receive_waiting(c, msg) : 0;
+	waiting = msg->msg_iovlen == 1 && !(flags & (MSG_PEEK | MSG_TRUNC))
+			  ? receive_waiting(c, msg)
+			  : 0;
 	if (waiting) {
 		conn_unlock(c);
 		conn_put(c);
@@ -412,8 +418,7 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 							     : receive_step(&call);
 		if (n > 0)
 			call.done += (size_t)n;
-	} while ((n == AGAIN && call_waits(&call)) ||
-		 (n > 0 && call.done < awaited(&call)));
+	} while ((n == AGAIN && call_waits(&call)) || (n > 0 && call.done < awaited(&call)));
 	if (n == KERNEL && !call.done) {
 		conn_unlock(c);
 		conn_put(c);
@@ -496,6 +501,7 @@ static ssize_t transmit_early(struct call *call)
 	}
 	held = conn_hold(c, call->iov, call->n, call->done);
 	c->spoke |= held > 0;
+	call->held |= held > 0;
 	call->wait = conn_advance(c, call->fd, held == 0);
 	if (held || !call->room)
 		return (ssize_t)held;
@@ -549,6 +555,26 @@ static void raise_pipe(int flags)
 	errno = EPIPE;
 }
 
+/* Is there anything to wait for before what is held can go out? call->wait says what for. */
+static bool is_held_back(struct call *call)
+{
+	struct conn *c = call->c;
+
+	call->wait = conn_advance(c, call->fd, true);
+	if (c->phase == CONN_OPEN && c->talk && !c->rec.send_error && !conn_send_early(c, call->fd))
+		call->wait = WAIT_OUT;
+	return call->wait != WAIT_NONE && call->wait != WAIT_TELL &&
+	       !(c->phase == CONN_TALK && talk_waits_for_app(c->talk));
+}
+
+/* What a write() took is on its way to the peer even if the app never calls again. So a blocking call whose bytes are held waits for TLS; one
+ * that may not block leaves them to the app's next call, which the peer's answer will bring about. */
+static void send_held(struct call *call)
+{
+	while (conn_may_wait(call->fd, call->flags) && is_held_back(call) && call_waits(call))
+		;
+}
+
 ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flags)
 {
 	struct call call = {.c = c,
@@ -581,6 +607,8 @@ ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flag
 		conn_put(c);
 		return front->sendmsg(fd, msg, flags);
 	}
+	if (call.held)
+		send_held(&call);
 	call_ends(c);
 	if (call.done || n >= 0) {
 		errno = saved;
@@ -749,7 +777,8 @@ void conn_connected(struct conn *c, int fd)
 /* Not all that the app was told is sent, or not our close_notify, is in the kernel, and nobody else will send it. */
 static bool has_rest(const struct conn *c, int fd)
 {
-	return fd >= 0 && c->phase == CONN_OPEN && !c->rec.send_error && record_unsent(&c->rec) && !record_shared(&c->rec);
+	return fd >= 0 && c->phase == CONN_OPEN && !c->rec.send_error && record_unsent(&c->rec) &&
+	       !record_shared(&c->rec);
 }
 
 /* The last descriptor is closed. */
@@ -762,7 +791,8 @@ static void say_goodbye(struct conn *c, int fd)
 			settle_early(c, fd);
 		if (!c->shut_done)
 			record_notify(&c->rec, fd);
-		record_readable(&c->rec, fd); /* tickets that nobody read would turn close() into RST */
+		record_readable(&c->rec,
+				fd); /* tickets that nobody read would turn close() into RST */
 	}
 	if (has_rest(c, fd)) {
 		conn_unlock(c);
@@ -797,8 +827,8 @@ void conn_finish(struct conn *c, int fd)
 	bool rest;
 
 	conn_lock(c);
-	if (c->phase == CONN_OPEN && !is_strange(c) && (!c->talk || conn_send_early(c, fd)) && !c->shut_done &&
-	    !record_shared(&c->rec))
+	if (c->phase == CONN_OPEN && !is_strange(c) && (!c->talk || conn_send_early(c, fd)) &&
+	    !c->shut_done && !record_shared(&c->rec))
 		record_notify(&c->rec, fd);
 	rest = has_rest(c, fd);
 	conn_unlock(c);

@@ -72,7 +72,7 @@ static ssize_t tls_result(struct session *s, int n)
 	if (error == SSL_ERROR_ZERO_RETURN)
 		return 0;
 	if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		truncated++;
+		truncated += s->shaken;
 		return 0;
 	}
 	return BROKEN;
@@ -212,9 +212,8 @@ static bool carry(struct session *s)
 	while ((n = shake(s)) == LATER)
 		if (!await(s, false))
 			return false;
-	if (n == BROKEN)
-		return false;
-	if (n == 0) { /* finished without a word */
+	if (n <=
+	    0) { /* finished without a word of the program's, be it by a reset that our ServerHello met */
 		shutdown(s->server, SHUT_WR);
 		return true;
 	}

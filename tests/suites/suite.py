@@ -115,7 +115,7 @@ class Libevent(Suite):
 
 
 QUICK = {"select", "poll", "epoll", "selectors", "smtplib", "poplib"}
-NO_TCP = {"select", "poll", "epoll", "subprocess", "fork1"}
+NO_TCP = {"select", "selectors", "poll", "epoll", "subprocess", "fork1"}
 
 
 def all_suites():

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// Says something and then does other things: the descriptor is not touched again before standard input ends. usage: shipper HOST PORT [nonblocking]
+#include "legacy.h"
+
+int main(int argc, char **argv)
+{
+	int fd = dial(argv);
+	char c;
+
+	if (argc > 3)
+		set_nonblocking(fd);
+	say(fd, "HELO shipper.test\r\n");
+	printf("said\n");
+	fflush(stdout);
+	must(read(0, &c, 1) == 0, "standard input");
+	close(fd);
+	printf("done\n");
+	return 0;
+}
