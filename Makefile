@@ -95,7 +95,9 @@ $(BUILD)/tests/%_test: tests/%_test.c $(BUILD)/libengine.a $(BUILD)/libfront.a $
 # Old programs: built as their packager would, fortified, and against no library of ours.
 $(BUILD)/tests/legacy/%: tests/legacy/%.c tests/legacy/legacy.h
 	@mkdir -p $(@D)
-	gcc -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE $(if $(filter thread,$(SAN)),$(SANFLAG),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -o $@ $< -lpthread
+	gcc -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE $(if $(filter thread,$(SAN)),$(SANFLAG),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) -o $@ $< $(LEGACY_LIBS) -lpthread
+
+$(BUILD)/tests/legacy/own_tls: LEGACY_LIBS := -lssl -lcrypto
 
 $(BUILD)/tests/legacy/%: tests/legacy/%.cc tests/legacy/legacy.h
 	@mkdir -p $(@D)

@@ -40,3 +40,39 @@ same_as_native() {
   same_as_native -- interplay exit
   facts "^end close_notify"
 }
+
+@test "a program that does everything before main(), and the rest after it" { same_as_native -- early_bird; }
+@test "a program with an OpenSSL of its own in use: error queue, objects, exit handlers" { same_as_native -- own_tls; }
+
+@test "node, which exports an OpenSSL of its own, talks TLS itself at the same time" {
+  cat >both.js <<'END'
+const net = require('net'), tls = require('tls');
+const talk = (name, socket) => new Promise(done => {
+  const words = ['HELO node.test', 'NOOP from ' + name, 'QUIT'], heard = [];
+  socket.setEncoding('utf8').on('data', text => {
+    heard.push(text.trim());
+    if (words.length) socket.write(words.shift() + '\r\n');
+  }).on('end', () => done(name + ': ' + heard.join(', '))).on('error', e => done(name + ': ' + e));
+});
+const [plain, own] = process.argv.slice(2).map(Number);
+Promise.all([
+  talk('net', net.connect(plain, 'localhost')),
+  talk('tls', tls.connect({port: own, host: '127.0.0.1', rejectUnauthorized: false})),
+]).then(lines => console.log(lines.join('\n')));
+END
+  local own own_peer
+  mkdir own
+  read -r own own_peer < <("$build/tests/peer" --journal "$PWD/own" --cert "$certs/good.pem" --proto tls)
+  serve_plain
+  node both.js "$PORT" "$own" >native
+  peer_stop
+  serve
+  watch verify
+  shim node both.js "$PORT" "$own" >shimmed
+  kill "$own_peer"
+  cat native
+  diff native shimmed
+  grep -q '^tls: 220' native
+  peer_saw "NOOP from net"
+  peer_never_saw_in_clear "NOOP from net"
+}

@@ -245,14 +245,15 @@ static bool same_options(const struct verdict *a, const struct verdict *b)
 
 struct tls_context *context_for(const struct verdict *v, const char **why)
 {
+	struct errors *hosts;
 	struct tls_context *c = NULL;
 	int saved = errno;
 
 	pthread_mutex_lock(&lock);
 	*why = "the program has shut OpenSSL down";
-	/* Before anything else of OpenSSL: even ERR_set_mark() would have it tidy up at exit. */
+	/* Before anything else of OpenSSL: even looking at its errors would have it tidy up at exit. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
-	ERR_set_mark();
+	hosts = errors_aside();
 	if (!context_dead() && library_start(why)) {
 		for (c = contexts; c && !same_options(&c->verdict, v); c = c->next)
 			;
@@ -264,7 +265,7 @@ struct tls_context *context_for(const struct verdict *v, const char **why)
 			}
 		}
 	}
-	ERR_pop_to_mark();
+	errors_back(hosts);
 	pthread_mutex_unlock(&lock);
 	errno = saved;
 	return c;

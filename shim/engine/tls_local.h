@@ -47,6 +47,11 @@ int verify_peer(X509_STORE_CTX *store, void *unused);
 /* The name that layer i of the verdict wants checked. */
 const char *verify_name(const struct tls *t, size_t i);
 
+/* tls_errors.c: put the host's errors aside, around every use of OpenSSL, and back, with those forgotten that have come meanwhile. NULL: there
+ * were none, or no memory for them. */
+struct errors *errors_aside(void);
+void errors_back(struct errors *hosts);
+
 /* tls_why.c: put the sentence for what OpenSSL just reported into t->why, unless one is there: the first reason wins. */
 void why_from_openssl(struct tls *t);
 void why_say(struct tls *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -67,6 +67,7 @@ static bool session_start(struct tls *t)
 
 struct tls *tls_new(const struct tls_setup *setup, const struct tls_wire *wire, const char **why)
 {
+	struct errors *hosts;
 	struct tls_context *context = context_for(setup->verdict, why);
 	struct tls *t = context ? calloc(1, sizeof *t) : NULL;
 	int saved = errno;
@@ -82,13 +83,13 @@ struct tls *tls_new(const struct tls_setup *setup, const struct tls_wire *wire, 
 	address_text(t, setup->addr, &port);
 	t->asked = setup->asked ? setup->asked : t->address;
 	snprintf(t->peer_key, sizeof t->peer_key, "%s %u %s", t->address, port, t->asked);
-	ERR_set_mark();
+	hosts = errors_aside();
 	if (!session_start(t)) {
 		*why = "out of memory for TLS";
 		tls_free(t);
 		t = NULL;
 	}
-	ERR_pop_to_mark();
+	errors_back(hosts);
 	errno = saved;
 	return t;
 }
@@ -128,28 +129,30 @@ static enum tls_result broken(struct tls *t)
 
 enum tls_result tls_handshake(struct tls *t)
 {
+	struct errors *hosts;
 	enum tls_result result = TLS_DONE;
 	int saved = errno;
 
 	if (t->why[0] || context_dead())
 		return TLS_BROKEN;
-	ERR_set_mark();
+	hosts = errors_aside();
 	t->starved = false;
 	if (SSL_do_handshake(t->ssl) != 1)
 		result = t->starved && !t->stuck ? TLS_MORE : broken(t);
-	ERR_pop_to_mark();
+	errors_back(hosts);
 	errno = saved;
 	return result;
 }
 
 enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
 {
+	struct errors *hosts;
 	enum tls_result result = TLS_DONE;
 	int saved = errno;
 
 	if (t->why[0] || context_dead())
 		return TLS_BROKEN;
-	ERR_set_mark();
+	hosts = errors_aside();
 	t->starved = false;
 	if (SSL_read_ex(t->ssl, plain, room, got) != 1) {
 		*got = 0;
@@ -158,23 +161,24 @@ enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
 		else
 			result = t->starved && !t->stuck ? TLS_MORE : broken(t);
 	}
-	ERR_pop_to_mark();
+	errors_back(hosts);
 	errno = saved;
 	return result;
 }
 
 enum tls_result tls_seal(struct tls *t, const void *plain, size_t n)
 {
+	struct errors *hosts;
 	enum tls_result result = TLS_DONE;
 	int saved = errno;
 	size_t done;
 
 	if (t->why[0] || context_dead())
 		return TLS_BROKEN;
-	ERR_set_mark();
+	hosts = errors_aside();
 	if (SSL_write_ex(t->ssl, plain, n, &done) != 1)
 		result = broken(t);
-	ERR_pop_to_mark();
+	errors_back(hosts);
 	errno = saved;
 	return result;
 }
@@ -191,24 +195,27 @@ void tls_keep_buffers(struct tls *t, bool keep)
 
 void tls_notify(struct tls *t)
 {
+	struct errors *hosts;
 	int saved = errno;
 
 	if (t->notified || t->why[0] || context_dead() || !SSL_is_init_finished(t->ssl))
 		return;
 	t->notified = true;
-	ERR_set_mark();
+	hosts = errors_aside();
 	SSL_shutdown(t->ssl);
-	ERR_pop_to_mark();
+	errors_back(hosts);
 	errno = saved;
 }
 
 void tls_update_key(struct tls *t)
 {
+	struct errors *hosts;
+
 	if (!context_dead() && SSL_version(t->ssl) >= TLS1_3_VERSION) {
-		ERR_set_mark();
+		hosts = errors_aside();
 		if (SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED))
 			SSL_do_handshake(t->ssl);
-		ERR_pop_to_mark();
+		errors_back(hosts);
 	}
 }
 
