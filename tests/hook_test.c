@@ -420,6 +420,37 @@ static void test_stale(void)
 	close(pair[1]);
 }
 
+/* A number that the kernel gives out again, by whatever call, is not ours any more. */
+static void test_reborn(void)
+{
+	int pair[2], ends[2], listener = socket(AF_INET, SOCK_STREAM, 0), fd, caller;
+	struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t n = sizeof(here);
+
+	bind(listener, (struct sockaddr *)&here, n);
+	listen(listener, 1);
+	getsockname(listener, (struct sockaddr *)&here, &n);
+	caller = socket(AF_INET, SOCK_STREAM, 0);
+	connect(caller, (struct sockaddr *)&here, n);
+	connect_pair(pair, true);
+	syscall(SYS_close, pair[0]);
+	while ((fd = socketpair(AF_UNIX, SOCK_STREAM, 0, ends)) == 0 && ends[0] < pair[0] &&
+	       ends[1] < pair[0])
+		;
+	check(fd == 0 && (ends[0] == pair[0] || ends[1] == pair[0]) && !table_has(pair[0]) &&
+		      conn.stale == 1,
+	      "socketpair() does not inherit a connection");
+	close(pair[0]);
+	conn = (struct conn){.ref.refs = 1};
+	table_put(pair[0], &conn);
+	check(accept(listener, NULL, NULL) == pair[0] && !table_has(pair[0]) && conn.stale == 1,
+	      "accept() does not either");
+	close(pair[0]);
+	close(pair[1]);
+	close(listener);
+	close(caller);
+}
+
 /* Not by vfork() itself: what a child does in our memory, with the pid of another process. */
 static void test_borrowed(void)
 {
@@ -453,6 +484,7 @@ int main(void)
 	test_partial();
 	test_copies();
 	test_stale();
+	test_reborn();
 	test_borrowed();
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed ? 1 : 0;
