@@ -122,3 +122,22 @@ s.connect(('127.0.0.1', $PORT))"
   [[ $output == *PermissionError* ]]
   nothing_leaked
 }
+
+@test "exec when no process can be made: the descriptor is closed, and nothing goes out in the clear" {
+  [ "$(id -u)" = 0 ] || skip "needs a user of its own"
+  serve
+  watch verify
+  shim python3 -c "
+import os, resource, socket
+s = socket.create_connection(('localhost', $PORT))
+s.recv(100)
+s.sendall(b'HELO legacy.test\\r\\n')
+s.recv(100)
+os.dup2(s.fileno(), 0)
+os.setuid(61999)
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+os.execv('/bin/sh', ['sh', '-c', '{ echo LEAK >&0; } 2>/dev/null && echo open || echo closed'])" >out
+  [ "$(<out)" = closed ]
+  peer_saw HELO
+  peer_never_saw_in_clear LEAK
+}
