@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum { ENGINE_ABI = 1 };
+enum { ENGINE_ABI = 2 };
 
 /* The head of every struct conn. Conns live in memory that is never given back, only used again, so refs may be read through a
  * stale pointer; whoever finds 0 has lost the race with the last close. Each table slot holds one reference, and each call in progress. */
@@ -75,6 +75,12 @@ struct engine {
 	int abi;
 	/* A conn with one reference, or NULL: *why is then a sentence (static). Called before connect(). */
 	struct conn *(*open)(const struct order *, const char **why);
+	/* FTP: how many control connections have announced a data connection; while it is 0 nobody needs to ask. */
+	const _Atomic unsigned *announced;
+	/* Has one announced the connection that the app is about to make to order->addr (own NULL), or has accepted from there on `own`? Then a conn
+	 * with one reference; or NULL: *why NULL: not announced, so it is the policy's; else it must not be, and why. verdict and name of the
+	 * order need not be filled in. */
+	struct conn *(*open_data)(struct order *, const struct sockaddr *own, const char **why);
 	/* connect() on a descriptor that is already ours. Returns as connect(2). */
 	int (*reconnect)(struct conn *, int fd, const struct sockaddr *, socklen_t);
 	/* The app learns that its connection is up: connect() returned 0, or SO_ERROR is 0. Where we are the first to speak, we do, because

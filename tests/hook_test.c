@@ -86,8 +86,10 @@ static void finish(struct conn *c, int fd)
 	drop(c);
 }
 
+static const _Atomic unsigned none;
 static const struct engine counting = {
 	.abi = ENGINE_ABI,
+	.announced = &none,
 	.receive = receive,
 	.transmit = transmit,
 	.shutdown = shut,

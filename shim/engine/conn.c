@@ -49,6 +49,18 @@ static char *copy_text(const char *text)
 	return copy ? memcpy(copy, text, n) : NULL;
 }
 
+/* The four bytes of an IPv4 address, also when it is mapped into IPv6; or NULL. */
+static const uint8_t *address_v4(const struct sockaddr_storage *addr)
+{
+	const struct sockaddr_in6 *in6 = (const void *)addr;
+
+	if (addr->ss_family == AF_INET)
+		return (const uint8_t *)&((const struct sockaddr_in *)(const void *)addr)->sin_addr;
+	if (addr->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		return in6->sin6_addr.s6_addr + 12;
+	return NULL;
+}
+
 struct conn *conn_open(const struct order *order, const char **why)
 {
 	const struct proto *proto = proto_named(order->verdict->proto);
@@ -86,7 +98,10 @@ struct conn *conn_open(const struct order *order, const char **why)
 	c->cookie = order->cookie;
 	c->opened_ms = now_ms();
 	c->name = order->name ? copy_text(order->name) : NULL;
+	c->urgent_inline = proto->urgent_inline;
 	c->talk = talk_new(&setup);
+	if (c->talk)
+		talk_proto(c->talk)->peer_v4 = address_v4(&c->addr);
 	if (c->talk && (c->name || !order->name))
 		return c;
 	*why = "out of memory";
@@ -221,6 +236,8 @@ static ssize_t receive_open(struct call *call)
 	n = record_receive(&c->rec, call->fd, call->iov, call->n, call->done,
 			   call->flags & MSG_PEEK);
 	saved = errno;
+	if (n < 0 && saved == ECONNRESET)
+		conn_data_failed(c, "the data connection was cut short", true);
 	if (c->talk) /* the talk inside TLS may have had an answer */
 		conn_send_early(c, call->fd);
 	errno = saved;
@@ -329,6 +346,7 @@ static void call_ends(struct conn *c)
 	int saved = errno;
 
 	conn_unlock(c);
+	conn_data_kick(c);
 	conn_put(c);
 	errno = saved;
 }
@@ -448,6 +466,11 @@ static ssize_t transmit_watched(struct call *call)
 	struct conn *c = call->c;
 	size_t held = conn_hold(c, call->iov, call->n, call->done);
 
+	if (!conn_data_after(c)) {
+		record_end(&c->rec, call->fd, ENOMEM);
+		errno = ENOMEM;
+		return -1;
+	}
 	if (conn_talk_broke(c, call->fd)) {
 		errno = ECONNRESET;
 		return -1;
@@ -589,6 +612,8 @@ ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flag
 	if (conn_nested())
 		return too_early(c);
 	call.room = bytes_in(call.iov, call.n);
+	if (c->urgent_inline)
+		flags &= ~MSG_OOB;
 	if (flags & MSG_OOB) { /* urgent data is out of band of TLS, so it would be plaintext */
 		conn_put(c);
 		errno = EOPNOTSUPP;
@@ -661,7 +686,8 @@ int conn_shutdown(struct conn *c, int fd, int how)
 		c->shut_read = true;
 	if (how == SHUT_WR || how == SHUT_RDWR) {
 		c->shut_write = true;
-		if (has_held(c) && (how == SHUT_RDWR || conn_may_wait(fd, 0)))
+		if ((has_held(c) || conn_data_owes_end(c)) &&
+		    (how == SHUT_RDWR || conn_may_wait(fd, 0)))
 			settle_early(c, fd);
 		finish_writing(c, fd);
 	}
@@ -767,6 +793,10 @@ void conn_connected(struct conn *c, int fd)
 		conn_put(c);
 		return;
 	}
+	if (c->is_data) {
+		conn_data_begin(c, fd);
+		return;
+	}
 	conn_lock(c);
 	if (!is_settled(c) && !is_strange(c))
 		conn_advance(c, fd, false);
@@ -784,7 +814,7 @@ static bool has_rest(const struct conn *c, int fd)
 /* The last descriptor is closed. */
 static void say_goodbye(struct conn *c, int fd)
 {
-	if (has_held(c))
+	if (has_held(c) || conn_data_owes_end(c))
 		settle_early(c, fd);
 	if (c->phase == CONN_OPEN && !is_strange(c) && !record_shared(&c->rec)) {
 		if (c->talk)
@@ -815,6 +845,8 @@ void conn_release(struct conn *c, int fd)
 	conn_lock(c);
 	if (!atomic_load(&c->ref.slots) && c->phase != CONN_CLOSED && c->phase != CONN_MOVED)
 		say_goodbye(c, fd);
+	if (c->phase == CONN_CLOSED)
+		conn_data_closed(c);
 	conn_unlock(c);
 	conn_put(c);
 	conn_put(c);

@@ -18,6 +18,7 @@
 #define STARTTLS_CONN_H
 
 #include "../engine.h"
+#include "data.h"
 #include "record.h"
 #include "talk.h"
 #include <pthread.h>
@@ -49,6 +50,10 @@ struct conn {
 	unsigned unpushed;        /* writes since the last read: Nagle may be holding the tail back */
 	bool finished_unacked;    /* the app has not written since our Finished went out */
 	uint64_t cookie;          /* of the socket */
+	bool urgent_inline;       /* what the app sends with MSG_OOB is part of the stream */
+	bool is_data;             /* FTP: a data connection, not the control connection of the transfer */
+	struct transfer *transfer; /* FTP; NULL: nothing announced yet */
+	struct tls_session *resumed; /* a data connection's, or NULL */
 	struct verdict verdict;
 	char self[64];            /* our end as an address literal (RFC 5321 4.1.3) */
 	char *name;               /* what the app asked for, or NULL */
@@ -95,6 +100,24 @@ void conn_forget(struct conn *c);
 void conn_refuse(struct conn *c, int fd, enum cause cause, const char *why);
 /* Lock not held: dial the peer again. May block on a blocking descriptor. Returns 0, or -1 with connect()'s errno. */
 int conn_redial(struct conn *c, int fd);
+
+/* conn_data.c: FTP's data connections. All but the last three with the lock held; for other protocols they do nothing. */
+/* The talk is about to be shown what either side says inside TLS; it has been. False: out of memory. */
+void conn_data_before(struct conn *c);
+bool conn_data_after(struct conn *c);
+/* This data connection could not be protected, or was cut short: the control connection will say so. */
+void conn_data_failed(struct conn *c, const char *why, bool cut);
+/* An upload, perhaps of nothing: its end must be said inside TLS, so TLS must come up first. */
+bool conn_data_owes_end(const struct conn *c);
+/* The last reference goes away; the last descriptor has been closed. */
+void conn_data_wipe(struct conn *c);
+void conn_data_closed(struct conn *c);
+/* engine.h */
+struct conn *conn_data_open(struct order *order, const struct sockaddr *own, const char **why);
+/* As conn_connected, for a data connection, which may still be on its way. */
+void conn_data_begin(struct conn *c, int fd);
+/* The control connection has moved: its data connection may have to say the first word. */
+void conn_data_kick(struct conn *control);
 
 /* conn_wait.c: what a blocking call does instead of returning EAGAIN. */
 struct patience {

@@ -59,6 +59,7 @@ static void wipe(struct conn *c)
 {
 	size_t own = offsetof(struct conn, phase);
 
+	conn_data_wipe(c);
 	talk_free(c->talk);
 	record_free(&c->rec);
 	share_leave(&c->rec);
@@ -127,6 +128,7 @@ void conn_fork_prepare(void)
 		if (is_forked(c))
 			share_fork(&c->rec);
 	}
+	data_fork_prepare();
 	tls_fork_prepare();
 	window_fork_prepare();
 }
@@ -137,6 +139,7 @@ void conn_fork_parent(void)
 
 	window_fork_done();
 	tls_fork_done();
+	data_fork_done();
 	for (c = all; c; c = c->next)
 		pthread_mutex_unlock(&c->lock);
 	pthread_mutex_unlock(&pool_lock);

@@ -62,6 +62,7 @@ static void refused(struct conn *c, int fd)
 	conn_done_with(c, fd, 0); /* an unread byte would make close() a reset */
 	c->told_words = buf_len(talk_to_app(c->talk)) > 0;
 	conn_log(c, EVENT_REFUSED, plain_why(c));
+	conn_data_failed(c, plain_why(c), false);
 	sys_shutdown(fd, SHUT_RD);
 }
 
@@ -128,6 +129,7 @@ static void start_handshake(struct conn *c, int fd)
 
 	if (name_peer(c)) {
 		setup.asked = c->name;
+		setup.resume = c->resumed;
 		c->rec.tls = tls_new(&setup, &wire, &why);
 	}
 	if (c->rec.tls)
@@ -282,10 +284,13 @@ bool conn_send_early(struct conn *c, int fd)
 static bool look_inside(void *of, struct span opened, struct buf *plain)
 {
 	struct conn *c = of;
-	size_t used = talk_from_peer(c->talk, opened);
 	struct buf *words = talk_to_app(c->talk);
-	bool fits = buf_add(plain, buf_span(words));
+	size_t used;
+	bool fits;
 
+	conn_data_before(c);
+	used = talk_from_peer(c->talk, opened);
+	fits = conn_data_after(c) && buf_add(plain, buf_span(words));
 	buf_drop(words, buf_len(words));
 	if (talk_phase(c->talk) == TALK_REFUSED) {
 		conn_log(c, EVENT_REFUSED, plain_why(c));
@@ -433,8 +438,9 @@ static bool deadline_over(struct conn *c)
 			: proto->silence_s   ? proto->silence_s
 					     : DEFAULT_TIMEOUT_S;
 
-	/* While it is the app's turn nobody owes us an answer: it may take hours. */
-	if (c->phase == CONN_TALK && talk_waits_for_app(c->talk)) {
+	/* While it is the app's turn nobody owes us an answer: it may take hours. Nor before the transfer has begun. */
+	if ((c->phase == CONN_TALK && talk_waits_for_app(c->talk)) ||
+	    (c->is_data && !transfer_started(c->transfer))) {
 		c->deadline_ms = 0;
 		return false;
 	}

@@ -8,6 +8,8 @@ const struct front *front;
 static const struct engine engine = {
 	.abi = ENGINE_ABI,
 	.open = conn_open,
+	.announced = &data_announced,
+	.open_data = conn_data_open,
 	.reconnect = conn_reconnect,
 	.connected = conn_connected,
 	.receive = conn_receive,

@@ -33,9 +33,16 @@ struct tls_setup {
 	const struct verdict *verdict; /* strings live for ever */
 	const char *asked;             /* the name the app asked for, or NULL */
 	const struct sockaddr *addr;   /* the peer */
+	const struct tls_session *resume; /* this one and no other; the new session is not kept for others. NULL: one that was kept */
 };
 
 struct tls;
+struct tls_session; /* what can be resumed */
+
+/* The session of t as it is now, or NULL: there is none yet, or out of memory. And another reference; and an end. NULL is allowed. */
+struct tls_session *tls_session_of(struct tls *t);
+struct tls_session *tls_session_more(struct tls_session *s);
+void tls_session_free(struct tls_session *s);
 
 /* Make ready what the sessions of this verdict share. False: *why is a sentence (static) about what the policy names and cannot be used. */
 bool tls_ready(const struct verdict *verdict, const char **why);

@@ -42,7 +42,7 @@ static bool name_peer(struct tls *t)
 	return SSL_set_tlsext_host_name(t->ssl, sni) == 1;
 }
 
-static bool session_start(struct tls *t)
+static bool session_start(struct tls *t, const struct tls_session *resume)
 {
 	SSL_SESSION *resumed;
 	BIO *bio;
@@ -57,7 +57,11 @@ static bool session_start(struct tls *t)
 	if (SSL_set_app_data(t->ssl, t) != 1)
 		return false;
 	SSL_set_connect_state(t->ssl);
-	resumed = context_session(t->context, t->peer_key);
+	if (resume) {
+		t->guest = true;
+		SSL_set_session(t->ssl, (SSL_SESSION *)resume);
+	}
+	resumed = resume ? NULL : context_session(t->context, t->peer_key);
 	if (resumed) {
 		SSL_set_session(t->ssl, resumed);
 		SSL_SESSION_free(resumed);
@@ -84,7 +88,7 @@ struct tls *tls_new(const struct tls_setup *setup, const struct tls_wire *wire, 
 	t->asked = setup->asked ? setup->asked : t->address;
 	snprintf(t->peer_key, sizeof t->peer_key, "%s %u %s", t->address, port, t->asked);
 	hosts = errors_aside();
-	if (!session_start(t)) {
+	if (!session_start(t, setup->resume)) {
 		*why = "out of memory for TLS";
 		tls_free(t);
 		t = NULL;
@@ -92,6 +96,25 @@ struct tls *tls_new(const struct tls_setup *setup, const struct tls_wire *wire, 
 	errors_back(hosts);
 	errno = saved;
 	return t;
+}
+
+/* struct tls_session is a SSL_SESSION that nobody else shall know to be one. */
+struct tls_session *tls_session_of(struct tls *t)
+{
+	return t && !context_dead() ? (struct tls_session *)SSL_get1_session(t->ssl) : NULL;
+}
+
+struct tls_session *tls_session_more(struct tls_session *s)
+{
+	if (s && !context_dead())
+		SSL_SESSION_up_ref((SSL_SESSION *)s);
+	return s;
+}
+
+void tls_session_free(struct tls_session *s)
+{
+	if (!context_dead())
+		SSL_SESSION_free((SSL_SESSION *)s);
 }
 
 void tls_free(struct tls *t)

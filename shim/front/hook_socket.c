@@ -18,12 +18,16 @@ HOOK int socket(int family, int type, int proto)
 /* Numbers that were closed behind our back come to new life here, too. */
 HOOK int accept(int fd, __SOCKADDR_ARG from, socklen_t *len)
 {
-	return copies_none(slot_fresh(real.accept(fd, from.__sockaddr__, len)));
+	int made = copies_none(slot_fresh(real.accept(fd, from.__sockaddr__, len)));
+
+	return watch_accepts() ? watch_accepted(made) : made;
 }
 
 HOOK int accept4(int fd, __SOCKADDR_ARG from, socklen_t *len, int flags)
 {
-	return copies_none(slot_fresh(real.accept4(fd, from.__sockaddr__, len, flags)));
+	int made = copies_none(slot_fresh(real.accept4(fd, from.__sockaddr__, len, flags)));
+
+	return watch_accepts() ? watch_accepted(made) : made;
 }
 
 HOOK int socketpair(int family, int type, int proto, int ends[2])

@@ -270,6 +270,52 @@ static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, s
 	return -1;
 }
 
+/* Has an FTP control connection of ours announced this one (engine.h, open_data)? Then a conn, in the table; or NULL, with *why or
+ * without. The policy is not asked: the control connection's rule holds. */
+static struct conn *open_data(int fd, struct dial *d, const struct sockaddr *own, const char **why)
+{
+	socklen_t n = sizeof(d->order.cookie);
+	struct conn *c;
+	int cancel;
+
+	*why = NULL;
+	if (busy || !engine || !atomic_load_explicit(engine->announced, memory_order_relaxed) ||
+	    process_borrowed() || !is_tcp(fd))
+		return NULL;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	busy = true;
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
+	c = engine->open_data(&d->order, own, why);
+	if (c && !put(fd, c)) {
+		c = NULL;
+		*why = "out of memory, or the descriptor's number is too large";
+	}
+	busy = false;
+	pthread_setcancelstate(cancel, NULL);
+	return c;
+}
+
+/* connect(2), and the handshake as soon as may be: the peer waits for our word. */
+static int connect_data(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int result = real.connect(fd, addr, len), error = errno;
+
+	if (result == 0 || error == EINPROGRESS)
+		watch_connected(fd);
+	else if (error != EINTR && error != EALREADY)
+		give_up(fd);
+	errno = error;
+	return result;
+}
+
+static void fill(struct dial *d, const struct sockaddr *addr, socklen_t len)
+{
+	memset(d, 0, sizeof(*d));
+	memcpy(&d->order.addr, addr, len);
+	d->order.addr_len = len;
+	d->order.verdict = &d->verdict;
+}
+
 /* May there be a connection at all? 0, or -1 as from refuse(). */
 static int permit(const struct dial *d)
 {
@@ -287,7 +333,19 @@ static int permit(const struct dial *d)
 int watch_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct dial d;
+	const char *why = NULL;
+	int error = errno;
 
+	if (len <= sizeof(d.order.addr)) {
+		fill(&d, addr, len);
+		if (open_data(fd, &d, NULL, &why)) {
+			errno = error;
+			return connect_data(fd, addr, len);
+		}
+		if (why)
+			return refuse(&d, why);
+	}
+	errno = error;
 	if (!ours(&d, fd, addr, len))
 		return real.connect(fd, addr, len);
 	return permit(&d) < 0 ? -1 : connect_watched(fd, addr, len, &d);
@@ -302,6 +360,33 @@ void watch_arrived(int fd, const struct sockaddr *addr, socklen_t len)
 		return;
 	if (permit(&d) < 0 || (!open_conn(fd, &d, &why) && refuse(&d, why) < 0))
 		real.shutdown(fd, SHUT_RDWR);
+}
+
+int watch_accepted(int fd)
+{
+	struct sockaddr_storage peer = {0}, own = {0};
+	socklen_t n = sizeof(peer), own_len = sizeof(own);
+	int error = errno;
+	const char *why = NULL;
+	struct dial d;
+
+	if (fd < 0 || real.getpeername(fd, (struct sockaddr *)&peer, &n) < 0 ||
+	    !watch_family((struct sockaddr *)&peer, n) ||
+	    getsockname(fd, (struct sockaddr *)&own, &own_len) < 0) {
+		errno = error;
+		return fd;
+	}
+	fill(&d, (struct sockaddr *)&peer, n);
+	if (open_data(fd, &d, (struct sockaddr *)&own, &why)) {
+		watch_connected(fd);
+	} else if (why) {
+		refuse(&d, why);
+		real.close(fd);
+		errno = ECONNABORTED;
+		return -1;
+	}
+	errno = error;
+	return fd;
 }
 
 bool watch_would(int fd, const struct sockaddr *addr, socklen_t len)

@@ -7,7 +7,9 @@
 #define STARTTLS_WATCH_H
 
 #include "memory.h"
+#include "engine_open.h"
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -31,6 +33,14 @@ void watch_arrived(int fd, const struct sockaddr *addr, socklen_t len);
 
 /* fd, if it is ours, has just been found to be connected. Keeps errno. */
 void watch_connected(int fd);
+
+/* fd has just been accepted: FTP's peer may have dialled where a control connection of ours announced it. Returns fd; or -1 with ECONNABORTED,
+ * and fd closed, when it cannot be made safe. */
+int watch_accepted(int fd);
+static inline bool watch_accepts(void)
+{
+	return engine && atomic_load_explicit(engine->announced, memory_order_relaxed);
+}
 
 /* Would watch_connect do more than call connect(2)? Keeps errno. */
 bool watch_would(int fd, const struct sockaddr *addr, socklen_t len);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ * conn_data: what FTP asks of a conn beside moving bytes. A control connection (c->transfer, and a talk that goes on inside TLS) announces
+ * data connections and hears of their failure; a data connection (c->is_data) resumes its session and reports.
+ *
+ *   control: look at 150 ─► started ─► kick ─► data: ClientHello
+ *
+ * Surprising: the app waits for the peer's first byte of data, the peer for our ClientHello. Where the app's connect() could not send it, because it
+ * did not wait for the connection, the control connection does. */
+#include "conn.h"
+#include "sys.h"
+#include <errno.h>
+
+static bool has_data(const struct conn *c)
+{
+	return !c->is_data && strcmp(c->verdict.proto, "ftp") == 0 && c->talk;
+}
+
+void conn_data_before(struct conn *c)
+{
+	struct talk_data *data;
+
+	if (!c->transfer || !has_data(c))
+		return;
+	data = &talk_proto(c->talk)->data;
+	if (!transfer_failed(c->transfer, &data->why, &data->cut))
+		data->why = NULL;
+}
+
+static void forget_conn(struct transfer *t, const struct conn *only)
+{
+	int fd;
+	struct conn *was = transfer_detach(t, only, &fd);
+
+	if (was)
+		conn_put(was);
+}
+
+static void announce(struct conn *c, struct talk_data *data)
+{
+	struct announcement a = {
+		.port = data->port,
+		.dialled_by = data->dialled_by,
+		.anywhere = data->dialled_by == SIDE_APP && !talk_proto(c->talk)->peer_v4,
+		.peer = c->addr,
+		.verdict = &c->verdict,
+		.name = c->name,
+		.session = tls_session_of(c->rec.tls),
+	};
+
+	data->port = 0;
+	forget_conn(c->transfer, NULL);
+	transfer_announce(c->transfer, &a);
+}
+
+bool conn_data_after(struct conn *c)
+{
+	struct talk_data *data;
+
+	if (!has_data(c))
+		return true;
+	data = &talk_proto(c->talk)->data;
+	if (data->port && !c->transfer)
+		c->transfer = transfer_new();
+	if (!c->transfer)
+		return !data->port; /* out of memory: what was announced would go in the clear */
+	if (data->why && !data->transferring)
+		transfer_forgive(c->transfer);
+	if (data->port)
+		announce(c, data);
+	transfer_follow(c->transfer, data);
+	return true;
+}
+
+struct conn *conn_data_open(struct order *order, const struct sockaddr *own, const char **why)
+{
+	struct data_order found;
+	struct conn *c;
+
+	*why = NULL;
+	if (!data_find((const struct sockaddr *)&order->addr, own, &found))
+		return NULL;
+	order->verdict = &found.verdict;
+	order->name = *found.name ? found.name : NULL;
+	c = conn_open(order, why);
+	order->verdict = NULL;
+	order->name = NULL;
+	if (!c) {
+		transfer_fail(found.transfer, *why, false);
+		tls_session_free(found.session);
+		transfer_drop(found.transfer);
+		return NULL;
+	}
+	c->is_data = true;
+	c->transfer = found.transfer;
+	c->resumed = found.session;
+	return c;
+}
+
+static bool is_early(const struct conn *c)
+{
+	return c->phase == CONN_TALK || c->phase == CONN_SHAKE;
+}
+
+/* Say ClientHello, if the connection is there. True: there is more to begin. */
+static bool begin(struct conn *c, int fd)
+{
+	int saved = errno;
+	bool more;
+
+	conn_lock(c);
+	if (is_early(c))
+		conn_advance(c, fd, false);
+	more = is_early(c);
+	conn_unlock(c);
+	errno = saved;
+	return more;
+}
+
+void conn_data_begin(struct conn *c, int fd)
+{
+	struct conn *was = c;
+
+	if (begin(c, fd))
+		was = transfer_attach(c->transfer, c, fd);
+	if (was)
+		conn_put(was);
+}
+
+static bool is_socket_of(const struct conn *c, int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t n = sizeof cookie;
+	int saved = errno;
+	bool is =
+		sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) == 0 && cookie == c->cookie;
+
+	errno = saved;
+	return is;
+}
+
+void conn_data_kick(struct conn *control)
+{
+	struct conn *c, *was;
+	int fd;
+
+	if (!control->transfer || control->is_data || !transfer_started(control->transfer))
+		return;
+	c = transfer_detach(control->transfer, NULL, &fd);
+	if (!c)
+		return;
+	was = c;
+	if (is_socket_of(c, fd) && begin(c, fd))
+		was = transfer_attach(control->transfer, c, fd);
+	if (was)
+		conn_put(was);
+}
+
+void conn_data_failed(struct conn *c, const char *why, bool cut)
+{
+	if (c->is_data)
+		transfer_fail(c->transfer, why, cut);
+}
+
+bool conn_data_owes_end(const struct conn *c)
+{
+	return c->is_data && is_early(c) && transfer_uploads(c->transfer);
+}
+
+void conn_data_wipe(struct conn *c)
+{
+	if (!c->transfer)
+		return;
+	tls_session_free(c->resumed);
+	if (c->is_data) {
+		transfer_drop(c->transfer);
+	} else {
+		forget_conn(c->transfer, NULL);
+		transfer_end(c->transfer);
+	}
+}
+
+void conn_data_closed(struct conn *c)
+{
+	if (c->is_data)
+		forget_conn(c->transfer, c);
+}
