@@ -5,25 +5,19 @@
 
 ftp_clients=(tnftp inetutils lftp ncftp curl ftplib)
 
-# Two of them find passwords in ~/.netrc
-netrc() {
-  printf 'machine %s login joe password x\n' "$1" >.netrc
-  chmod 600 .netrc
-}
-
 ftp_tnftp() {
   local commands="$1 $3 $4" flags=-n
   [ "$1" != get ] || commands="get $4 $3"
   [ "$1" != list ] || commands="ls . $3"
   [ "${MODE-}" = active ] && flags=-nA || flags=-np
-  printf 'user joe x\nbinary\n%s\nquit\n' "$commands" | "${launch[@]}" tnftp "$flags" -q 60 "$2"
+  printf 'user joe x\nprompt off\nbinary\n%s\nquit\n' "$commands" | "${launch[@]}" tnftp "$flags" -q 60 "$2"
 }
 
 ftp_inetutils() {
   local commands="$1 $3 $4"
   [ "$1" != get ] || commands="get $4 $3"
   [ "$1" != list ] || commands="ls . $3"
-  printf 'user joe x\nbinary\n%s%s\nquit\n' "$([ "${MODE-}" = active ] || echo $'passive\n')" "$commands" | "${launch[@]}" inetutils-ftp -n -v "$2"
+  printf 'user joe x\nbinary\n%s\nquit\n' "$commands" | "${launch[@]}" inetutils-ftp -n -v -i "$([ "${MODE-}" = active ] && echo -A || echo -p)" "$2"
 }
 
 ftp_lftp() {

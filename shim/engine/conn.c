@@ -25,6 +25,8 @@ struct call {
 	struct patience patience;
 };
 
+enum { TICKET_MS = 2000 };
+
 enum {
 	AGAIN = -1,
 	FAILED = -2,
@@ -811,6 +813,19 @@ static bool has_rest(const struct conn *c, int fd)
 	       !record_shared(&c->rec);
 }
 
+/* TLS 1.3 sends tickets behind the handshake. An app that only wrote, and closes before they are here, would make the kernel answer them with
+ * RST, and the peer lose what it has not read: the end of an upload. They come within one round trip; so long we wait. */
+static void await_ticket(struct conn *c, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (fd < 0 || !c->is_data || c->rec.ended || !tls_awaits_ticket(c->rec.tls))
+		return;
+	conn_unlock(c);
+	front->poll(&p, 1, TICKET_MS);
+	conn_lock(c);
+}
+
 /* The last descriptor is closed. */
 static void say_goodbye(struct conn *c, int fd)
 {
@@ -821,6 +836,7 @@ static void say_goodbye(struct conn *c, int fd)
 			settle_early(c, fd);
 		if (!c->shut_done)
 			record_notify(&c->rec, fd);
+		await_ticket(c, fd);
 		record_readable(&c->rec,
 				fd); /* tickets that nobody read would turn close() into RST */
 	}

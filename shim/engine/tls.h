@@ -71,6 +71,9 @@ void tls_notify(struct tls *t);
 /* Send KeyUpdate now (RFC 8446 4.6.3); nothing under TLS 1.2. */
 void tls_update_key(struct tls *t);
 
+/* TLS 1.3, and the peer has sent no ticket yet: it may still. */
+bool tls_awaits_ticket(const struct tls *t);
+
 /* One English sentence with its remedy, without anything the peer said; "" while nothing is wrong. Owned by t. */
 const char *tls_why(const struct tls *t);
 const char *tls_version(const struct tls *t); /* "1.3"; static */

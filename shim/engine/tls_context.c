@@ -158,6 +158,7 @@ static int session_keep(SSL *ssl, SSL_SESSION *session)
 	struct tls *t = SSL_get_app_data(ssl);
 	struct session *slot;
 
+	t->tickets++;
 	if (t->guest || !SSL_SESSION_is_resumable(session))
 		return 0;
 	pthread_mutex_lock(&lock);

@@ -25,6 +25,7 @@ struct tls {
 	struct span in;                   /* the record that is lent */
 	bool starved;                     /* OpenSSL asked for more than was lent: not an error */
 	bool stuck;                       /* the wire would not take it */
+	unsigned tickets;                 /* that have come */
 	bool guest;                       /* it resumes another connection's session; its own is not kept */
 	bool notified;                    /* close_notify is sent */
 	const char *asked;                /* a name, or the address as text; in `address` or owned by the conn */

@@ -242,6 +242,11 @@ void tls_update_key(struct tls *t)
 	}
 }
 
+bool tls_awaits_ticket(const struct tls *t)
+{
+	return !context_dead() && SSL_version(t->ssl) >= TLS1_3_VERSION && !t->tickets;
+}
+
 const char *tls_why(const struct tls *t)
 {
 	return t->why[0] || !context_dead() ? t->why : "the program has shut OpenSSL down";
