@@ -34,3 +34,13 @@ EINVAL
 done
 END
 }
+
+@test "a connection that the policy leaves alone: all as without the shim" {
+  serve_plain
+  policy "none to any"
+  for act in lowat linger abort oob rights unspec refused refused_later stale numbers pointers pieces zero; do
+    timeout 60 "$legacy/contract" localhost "$PORT" "$act" >native
+    shim timeout 60 "$legacy/contract" localhost "$PORT" "$act" >shimmed
+    diff native shimmed
+  done
+}
