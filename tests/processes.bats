@@ -82,10 +82,10 @@ same_as_native() {
 rest_arrives() {
   serve
   watch verify
-  shim "$legacy/hasty" localhost "$PORT" "$1" 2>told >/dev/null
+  shim "$legacy/hasty" localhost "$PORT" "$1" 2>said >/dev/null
   peer_stop
   local told arrived
-  read -r _ told <told
+  read -r _ told <said
   arrived=$(sed -n 's/^hoarded //p' journal/1.facts)
   echo "told $told, arrived $arrived"
   [ $((arrived - told)) -ge 0 ]
@@ -140,4 +140,47 @@ os.execv('/bin/sh', ['sh', '-c', '{ echo LEAK >&0; } 2>/dev/null && echo open ||
   [ "$(<out)" = closed ]
   peer_saw HELO
   peer_never_saw_in_clear LEAK
+}
+
+@test "fork: who has missed more than can be caught up with reads EIO, and may still write" {
+  serve
+  watch verify
+  shim python3 -c "
+import os, socket
+s = socket.create_connection(('localhost', $PORT))
+s.recv(100)
+s.sendall(b'SOURCE 6000000\\r\\n')
+if os.fork() == 0:
+    left = len(b'250 source\\r\\n') + 6000000
+    while left:
+        left -= len(s.recv(left))
+    os._exit(0)
+os.wait()
+s.sendall(b'NOOP from the parent\\r\\n')
+try:
+    s.recv(100)
+except OSError as e:
+    print(e.strerror)" >out
+  [ "$(<out)" = "Input/output error" ]
+  peer_saw "NOOP from the parent"
+  peer_never_saw_in_clear NOOP
+}
+
+@test "fork before the first word: the connection is of the process that uses it first" {
+  serve
+  watch verify
+  shim python3 -c "
+import os, socket
+s = socket.create_connection(('localhost', $PORT))
+if os.fork() == 0:
+    print(s.recv(100)[:3], flush=True)
+    os._exit(0)
+os.wait()
+try:
+    s.sendall(b'NOOP from the parent\\r\\n')
+except OSError as e:
+    print(e.strerror)" >out
+  [ "$(<out)" = "b'220'
+Input/output error" ]
+  peer_never_saw_in_clear NOOP
 }

@@ -2,7 +2,6 @@
  * conn: the app's calls on one connection. Each takes the lock, advances whatever has to come first, does what can be done
  * now, and, if that is nothing and the call may block, lets go of the lock, waits and looks again. */
 #include "conn.h"
-#include "relay.h"
 #include "sys.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -806,10 +805,12 @@ void conn_connected(struct conn *c, int fd)
 	errno = saved;
 }
 
+void (*conn_linger)(struct conn *c, int fd);
+
 /* Not all that the app was told is sent, or not our close_notify, is in the kernel, and nobody else will send it. */
 static bool has_rest(const struct conn *c, int fd)
 {
-	return fd >= 0 && c->phase == CONN_OPEN && !c->rec.send_error && record_unsent(&c->rec) &&
+	return fd >= 0 && conn_linger && c->phase == CONN_OPEN && !c->rec.send_error && record_unsent(&c->rec) &&
 	       !record_shared(&c->rec);
 }
 
@@ -842,7 +843,7 @@ static void say_goodbye(struct conn *c, int fd)
 	}
 	if (has_rest(c, fd)) {
 		conn_unlock(c);
-		relay_linger(c, fd);
+		conn_linger(c, fd);
 		conn_lock(c);
 	}
 	c->phase = CONN_CLOSED;
@@ -881,7 +882,7 @@ void conn_finish(struct conn *c, int fd)
 	rest = has_rest(c, fd);
 	conn_unlock(c);
 	if (rest)
-		relay_linger(c, fd);
+		conn_linger(c, fd);
 	conn_put(c);
 	errno = saved;
 }

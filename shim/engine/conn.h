@@ -131,6 +131,9 @@ int conn_wait(struct conn *c, int fd, enum wait wait, int64_t deadline, struct p
 bool conn_may_wait(int fd, int flags);
 int64_t now_ms(void);
 
+/* What the layer above does with a connection that is closed before all of it is sent: relay_linger (relay.h); NULL: it is lost. */
+extern void (*conn_linger)(struct conn *c, int fd);
+
 /* conn.c: engine.h has the contracts. */
 struct conn *conn_open(const struct order *order, const char **why);
 int conn_reconnect(struct conn *c, int fd, const struct sockaddr *addr, socklen_t n);

@@ -34,6 +34,7 @@ starttls_engine(int abi, const struct front *callbacks)
 	if (abi != ENGINE_ABI)
 		return NULL;
 	front = callbacks;
+	conn_linger = relay_linger;
 	record_own();
 	return &engine;
 }
