@@ -20,6 +20,7 @@ load helper
 @test "1024 pieces, empty ones among them" { same_as_native -- contract pieces; }
 @test "calls of length zero" { same_as_native -- contract zero; }
 @test "SCM_RIGHTS: another process goes on with the connection, inside TLS" { same_as_native -- contract rights; }
+@test "SCM_RIGHTS before a word was said" { same_as_native -- contract rights_early; }
 
 @test "MSG_OOB is refused: urgent data would go beside TLS" {
   serve
@@ -38,7 +39,7 @@ END
 @test "a connection that the policy leaves alone: all as without the shim" {
   serve_plain
   policy "none to any"
-  for act in lowat linger abort oob rights unspec refused refused_later stale numbers pointers pieces zero; do
+  for act in lowat linger abort oob rights rights_early unspec refused refused_later stale numbers pointers pieces zero; do
     timeout 60 "$legacy/contract" localhost "$PORT" "$act" >native
     shim timeout 60 "$legacy/contract" localhost "$PORT" "$act" >shimmed
     diff native shimmed

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The corners of a socket's contract. usage: contract HOST PORT
-//   lowat|linger|abort|oob|rights|unspec|refused|refused_later|stale|numbers|pointers|pieces|zero
+//   lowat|linger|abort|oob|rights|rights_early|unspec|refused|refused_later|stale|numbers|pointers|pieces|zero
 #include "legacy.h"
 
 #include <limits.h>
@@ -74,9 +74,9 @@ static void oob(char **argv)
 }
 
 /* The connection goes to another process, which knows nothing of us. */
-static void rights(char **argv)
+static void pass(int fd, bool early)
 {
-	int fd = begin(argv), ends[2], got, status;
+	int ends[2], got, status;
 	union {
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -93,6 +93,10 @@ static void rights(char **argv)
 		close(fd);
 		must(recvmsg(ends[1], &msg, 0) == 1, "recvmsg");
 		memcpy(&got, CMSG_DATA(&control.head), sizeof got);
+		if (early) {
+			hear(got, "220");
+			ask(got, "HELO other.test\r\n", "250");
+		}
 		ask(got, "NOOP from the other process\r\n", "250");
 		fflush(stdout);
 		_exit(0);
@@ -102,6 +106,17 @@ static void rights(char **argv)
 	must(waitpid(child, &status, 0) == child && status == 0, "the other process");
 	ask(fd, "NOOP again\r\n", "250");
 	finish(fd);
+}
+
+static void rights(char **argv)
+{
+	pass(begin(argv), false);
+}
+
+/* Before a word was said, as a helper does that only dials. */
+static void rights_early(char **argv)
+{
+	pass(dial(argv), true);
 }
 
 static void unspec(char **argv)
@@ -313,7 +328,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*act)(char **argv);
-	} acts[] = {{"lowat", lowat}, {"oob", oob}, {"rights", rights}, {"unspec", unspec}, {"stale", stale},
+	} acts[] = {{"lowat", lowat}, {"oob", oob}, {"rights", rights}, {"rights_early", rights_early}, {"unspec", unspec}, {"stale", stale},
 		    {"numbers", numbers}, {"pointers", pointers}, {"pieces", pieces}, {"zero", zero}};
 
 	must(argc == 4, "four words");
