@@ -2,6 +2,7 @@
  * hook_control: fcntl and ioctl. libc declares them variadic, which is why no libc header that does so is included here: every caller
  * passes one more argument or none, libc fetches it as a pointer whatever it is, and a fixed third parameter arrives in the same
  * place without the cost of va_start() on every call. */
+#include "adopt.h"
 #include "copies.h"
 #include "hook.h"
 #include "inherit.h"
@@ -22,7 +23,7 @@ static SLOW int duplicate(int fd, int cmd, void *arg)
 
 	copies_mark(fd);
 	copies_mark(copy);
-	return c ? slot_adopt(copy, c) : slot_fresh(copy);
+	return c ? adopt_copy(copy, c) : slot_fresh(copy);
 }
 
 /* F_GETFD, F_SETFD: the kernel's flag is ours (inherit.h). */

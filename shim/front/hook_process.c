@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * hook_process: descriptors that end or multiply. In a vfork() child, whose descriptors are not those that the table describes, only
  * the kernel is asked (process.h). */
+#include "adopt.h"
 #include "copies.h"
 #include "hook.h"
 #include "inherit.h"
@@ -75,7 +76,7 @@ static SLOW int duplicate_ours(int fd)
 
 	copies_mark(fd);
 	copies_mark(copy);
-	return c ? slot_adopt(copy, c) : copy;
+	return c ? adopt_copy(copy, c) : copy;
 }
 
 static int duplicate_other(int fd)
@@ -120,7 +121,7 @@ static SLOW int replace_ours(int fd, int to, int flags, bool three)
 		syscall(SYS_shutdown, to, SHUT_RDWR);
 	if (ends)
 		slot_released(to);
-	return c ? slot_adopt(copy, c) : copy;
+	return c ? adopt_copy(copy, c) : copy;
 }
 
 HOOK int dup2(int fd, int to)

@@ -2,7 +2,7 @@
  * hook_stdio: libc's own reads and writes, which no hook sees: formatted output on a descriptor, and streams.
  *
  *   fdopen(fd)               ─► a stream of ours (stream.h) when fd is ours or may become so
- *   stdin, stdout, stderr    ─► replaced when descriptor 0, 1 or 2 becomes ours (slot.c, arrive.c) */
+ *   stdin, stdout, stderr    ─► replaced when descriptor 0, 1 or 2 becomes ours (adopt.c) */
 #include "hook.h"
 #include "io.h"
 #include "stream.h"

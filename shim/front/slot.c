@@ -2,10 +2,7 @@
  * slot: descriptors that come and go while a connection is ours. */
 #include "slot.h"
 #include "engine_open.h"
-#include "inherit.h"
 #include "process.h"
-#include "real.h"
-#include "stream.h"
 #include <errno.h>
 
 /* `fd` as the engine shall see it: -1 when it is not the connection's any more. */
@@ -41,28 +38,4 @@ void slot_drop_stale(int fd)
 		return;
 	end(fd, -1);
 	slot_released(fd);
-}
-
-bool slot_put(int fd, struct conn *c)
-{
-	if (!table_put(fd, c))
-		return false;
-	if (stream_take(fd)) {
-		inherit_hide(fd);
-		return true;
-	}
-	table_remove(fd); /* the reference is the caller's again */
-	return false;
-}
-
-int slot_adopt(int fd, struct conn *c)
-{
-	if (fd >= 0 && slot_put(slot_fresh(fd), c))
-		return fd;
-	table_drop(c);
-	if (fd >= 0) {
-		real.close(fd);
-		errno = fd < TABLE_FDS ? ENOMEM : EMFILE;
-	}
-	return -1;
 }

@@ -10,13 +10,6 @@
 void slot_release(int fd);
 void slot_released(int fd);
 
-/* As table_put; no stream of libc's speaks on fd any more, and no program executed behind our back finds it open. */
-bool slot_put(int fd, struct conn *c);
-
-/* fd is a new descriptor for the connection of c and takes over the caller's reference. Returns fd; or -1 with errno: as it was when fd is
- * -1, else ENOMEM (EMFILE: its number is too large) with fd closed, because a descriptor that we cannot watch would carry plaintext. */
-int slot_adopt(int fd, struct conn *c);
-
 /* The slow half of slot_fresh. */
 void slot_drop_stale(int fd);
 

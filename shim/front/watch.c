@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * watch: the policy, asked at connect(). Everything that is not certain ends in a refusal. */
 #include "watch.h"
+#include "adopt.h"
 #include "copies.h"
 #include "engine_open.h"
 #include "inherit.h"
@@ -191,12 +192,12 @@ static void give_up(int fd)
 /* Put c behind fd and the copies of it, with the caller's reference, or end it. */
 static bool put(int fd, struct conn *c)
 {
-	if (!slot_put(fd, c)) {
+	if (!adopt(fd, c)) {
 		engine_end(c, -1);
 		return false;
 	}
 	for (int copy = copies_next(fd, 0); copy >= 0; copy = copies_next(fd, copy + 1)) {
-		if (slot_put(slot_fresh(copy), table_more(c)))
+		if (adopt(slot_fresh(copy), table_more(c)))
 			continue;
 		table_drop(c);
 		give_up(fd);
