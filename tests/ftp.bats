@@ -19,6 +19,7 @@ serving() {
 
 teardown() {
   [ -z "${server-}" ] || ftpd_stop "$server"
+  [ -z "${TAP-}" ] || kill "$TAP"
   for f in policy log; do [ ! -s "$f" ] || { echo "--- $f" && cat "$f"; }; done
 }
 
@@ -109,3 +110,122 @@ is_told() {
 @test "ftp, ftplib: active, ProFTPD" { serving proftpd good && shimmed && MODE=active does_its_job ftplib; }
 @test "ftp, ftplib: a certificate for another name" { is_told ftplib; }
 
+# --- peers that do not keep their word (ftp_peer.py)
+
+# faithless HOW [DATA CERTIFICATE]
+faithless() {
+  exec {peer}< <(exec python3 "$root/tests/ftp_peer.py" "$certs/good.pem" "$@" 3>&-)
+  read -r PORT <&"$peer"
+  policy "verify to any port $PORT proto ftp name mail.test ca $certs/ca.pem"
+}
+
+transfer() { run shim python3 "$root/tests/ftp_client.py" localhost "$PORT" "$1"; }
+
+@test "ftp: a peer that does all it should" {
+  faithless good
+  transfer get
+  [ "$output" = $'data: b\'half of it\\r\\n\'\ndata: end\nlast reply: 226 done' ]
+}
+
+@test "ftp: a download that is cut short is an error, and its 226 a 426" {
+  faithless cut
+  transfer get
+  [[ $output == *"data: ConnectionResetError"*"last reply: 426 libstarttls: the data connection was cut short"* ]]
+}
+
+@test "ftp: a data connection of somebody else: no byte, and the 226 is a 425" {
+  faithless other "$certs/untrusted.pem"
+  transfer get
+  [[ $output != *"half of it"* ]]
+  [[ $output == *"last reply: 425 libstarttls: "*"certificate"* ]]
+}
+
+@test "ftp: an upload to somebody else: not a byte leaves" {
+  faithless other "$certs/untrusted.pem"
+  transfer put
+  [[ $output == *"last reply: 425 libstarttls: "*"certificate"* ]]
+  read -r said <&"$peer"
+  [ "$said" = "received 0" ]
+}
+
+@test "ftp: a data connection in the clear after PROT P" {
+  faithless plain
+  transfer get
+  [[ $output != *"half of it"* ]]
+  [[ $output == *"last reply: 425 libstarttls: "* ]]
+}
+
+@test "ftp: an upload of nothing is an upload" {
+  faithless good
+  transfer empty
+  [[ $output == *"last reply: 226 done"* ]]
+  read -r said <&"$peer"
+  [ "$said" = "received 0" ]
+}
+
+# --- the rest
+
+@test "ftp: 100 MiB up and down" {
+  serving vsftpd good
+  shimmed
+  head -c 104857600 /dev/urandom >up
+  ftp_curl put mail.test up stored
+  cmp up "$server/home/stored"
+  ftp_ftplib get mail.test down stored
+  cmp up down
+  MODE=active ftp_ncftp get mail.test down stored
+  cmp up down
+}
+
+@test "ftp: in the clear there is AUTH TLS and nothing else" {
+  serving vsftpd good
+  exec {tap}< <(exec python3 "$root/tests/wire.py" 2121 21 "$PWD/wire" 3>&-)
+  TAP=$!
+  read -r _ <&"$tap"
+  policy "verify to any port 2121 proto ftp name mail.test ca $certs/ca.pem"
+  shim curl -sS -o list ftp://joe:x@mail.test:2121/
+  grep -aq '^AUTH TLS' wire
+  run -1 grep -aE 'USER|PASS|PBSZ|PROT|PASV|EPSV|^2[^23]' wire
+}
+
+@test "ftp: every data connection resumes the session" {
+  serving vsftpd good
+  shimmed
+  file up 1000
+  for i in 1 2 3; do ftp_curl put mail.test up "stored$i"; done
+  [ "$(grep -c 'reused' "$server/log")" -ge 3 ]
+}
+
+@test "ftp: a foreign address in 227 is not dialled" {
+  serving vsftpd good pasv_address=192.0.2.99
+  shimmed
+  file up 1000
+  ftp_ncftp put mail.test up stored
+  cmp up "$server/home/stored"
+}
+
+@test "ftp: ABOR with urgent data goes inside TLS" {
+  serving vsftpd good
+  policy "verify to any port 21 proto ftp name mail.test ca $certs/ca.pem"
+  head -c 50000000 /dev/zero >"$server/home/big"
+  run -0 shim python3 "$root/tests/ftp_client.py" mail.test 21 abort
+  [[ $output == 426*225*"$server/home"* ]]
+}
+
+@test "ftp: under may, a server without TLS serves in plaintext" {
+  serving vsftpd good ssl_enable=NO
+  policy "may to any port 21 proto ftp"
+  launch=(timeout 120 "${shim_command[@]}")
+  file up 1000
+  ftp_curl put mail.test up stored
+  MODE=active ftp_tnftp get mail.test down stored
+  cmp up down
+  log_says 'why="server refused AUTH TLS"'
+}
+
+@test "ftp: a server without TLS is refused where TLS is required" {
+  serving vsftpd good ssl_enable=NO
+  policy "encrypt to any port 21 proto ftp"
+  run -1 shim python3 "$root/tests/ftp_client.py" mail.test 21 put
+  [[ $output == "error_temp 421 libstarttls: server refused AUTH TLS"* ]]
+}

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""wire.py PORT TO FILE: a wire tap. Listens on 127.0.0.1 PORT, passes every connection on to 127.0.0.1 TO and adds all that goes
+"""wire.py PORT TO FILE [ADDRESS]: a wire tap. Listens on 127.0.0.1 PORT, passes every connection on to ADDRESS (127.0.0.1) TO and adds all that goes
 by, in either direction, to FILE before it passes it on. Prints a line once it listens; ends when killed."""
 import socket, sys, threading
 
 port, to, file = int(sys.argv[1]), int(sys.argv[2]), open(sys.argv[3], "ab", buffering=0)
+address = sys.argv[4] if len(sys.argv) > 4 else "127.0.0.1"
 
 
 def carry(source, sink):
@@ -25,6 +26,6 @@ with socket.create_server(("127.0.0.1", port)) as listener:
     print("listening", flush=True)
     while True:
         near, _ = listener.accept()
-        far = socket.create_connection(("127.0.0.1", to))
+        far = socket.create_connection((address, to))
         for pair in (near, far), (far, near):
             threading.Thread(target=carry, args=pair, daemon=True).start()

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""ftp_client.py HOST PORT get|put|empty|abort: one transfer with ftplib, without TLS of its own; every reply of the server is printed. Exit 1 and
+the error's name when ftplib raises one."""
+import ftplib, io, sys
+
+host, port, what = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+ftp = ftplib.FTP()
+
+
+def reply():
+    """The transfer's last reply, whatever the data connection made of it."""
+    try:
+        print("last reply:", ftp.getresp())
+    except ftplib.Error as error:
+        print("last reply:", error)
+
+
+try:
+    ftp.connect(host, port, timeout=30)
+    ftp.login("joe", "x")
+    ftp.voidcmd("TYPE I")
+    if what == "abort":
+        with ftp.transfercmd("RETR big") as data:
+            data.recv(1000)
+        print(ftp.abort())
+        print(ftp.voidresp())
+        print(ftp.pwd())
+        sys.exit()
+    data = ftp.transfercmd("RETR x" if what == "get" else "STOR x")
+    try:
+        if what == "get":
+            while piece := data.recv(8192):
+                print("data:", piece)
+        elif what == "put":
+            data.sendall(b"contents" * 1000)
+        data.close()
+        print("data: end")
+    except OSError as error:
+        print("data:", type(error).__name__)
+    reply()
+    ftp.quit()
+except ftplib.all_errors as error:
+    print(type(error).__name__, error)
+    sys.exit(1)

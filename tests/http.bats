@@ -1,0 +1,76 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# HTTP Upgrade (RFC 2817): plain HTTP clients and a real cupsd that insists on encryption.
+
+load helper
+load servers/cups
+
+# serving CERTIFICATE
+serving() {
+  needs_private
+  server=/var/lib/cups.test
+  rm -rf "$server"
+  cups_start "$server" "$certs/$1.pem"
+}
+
+teardown() {
+  [ -z "${server-}" ] || cups_stop "$server"
+  [ -z "${TAP-}" ] || kill "$TAP"
+  for f in policy log; do [ ! -s "$f" ] || { echo "--- $f" && cat "$f"; }; done
+}
+
+@test "http: a plain IPP client is told to upgrade" {
+  serving good
+  run -1 python3 "$root/tests/ipp.py" print.test 631
+  [[ $output == "426 "* ]]
+}
+
+@test "http: under the shim an IPP client is served, twice on one connection" {
+  serving good
+  policy "verify to any port 631 name mail.test proto http ca $certs/ca.pem"
+  run -0 shim python3 "$root/tests/ipp.py" print.test 631
+  [ "$(grep -c '^ipp 0x0' <<<"$output")" = 2 ]
+  log_says "starttls verified to=print.test addr=192.0.2.1 port=631 proto=http"
+}
+
+@test "http: the port alone says what it is" {
+  serving wrong-name
+  policy "encrypt to any"
+  run -0 shim python3 "$root/tests/ipp.py" print.test 631
+  log_says "starttls encrypted to=print.test"
+}
+
+@test "http: in the clear there is OPTIONS and nothing else" {
+  serving good
+  exec {tap}< <(exec python3 "$root/tests/wire.py" 16310 631 "$PWD/wire" 192.0.2.1 3>&-)
+  TAP=$!
+  read -r _ <&"$tap"
+  policy "verify to any port 16310 proto http ca $certs/ca.pem"
+  run -0 shim curl -sS -o page -w '%{http_code}' -H "Host: print.test:631" http://mail.test:16310/SECRET
+  [ "$output" = 404 ]
+  grep -aq '^OPTIONS \* HTTP/1.1' wire
+  grep -aq '^HTTP/1.1 101' wire
+  run -1 grep -aE 'GET|SECRET|HTTP/1.1 404' wire
+}
+
+@test "http: a certificate for another name: 503, and why" {
+  serving wrong-name
+  policy "verify to any ca $certs/ca.pem"
+  run -1 shim python3 "$root/tests/ipp.py" print.test 631
+  [[ $output == "503 Service Unavailable libstarttls: the certificate is not for print.test"* ]]
+  log_says "starttls refused to=print.test"
+}
+
+@test "http: under may, a server that will not is asked again in plaintext" {
+  python3 -u -m http.server --bind 127.0.0.1 --directory "$PWD" 18080 >out 2>&1 3>&- &
+  TAP=$!
+  timeout 20 bash -c 'until (: </dev/tcp/127.0.0.1/18080) 2>/dev/null; do sleep 0.1; done'
+  echo hello >page.txt
+  policy "may to any port 18080 proto http"
+  run -0 shim curl -sS http://localhost:18080/page.txt
+  [ "$output" = hello ]
+  log_says 'why="server did not switch to TLS"'
+  policy "encrypt to any port 18080 proto http"
+  run -0 shim curl -sS -o page -w '%{http_code}' http://localhost:18080/page.txt
+  [ "$output" = 503 ]
+}
