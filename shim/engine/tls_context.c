@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SESSIONS = 64 };
@@ -61,6 +62,13 @@ static bool library_start(const char **why)
 	return false;
 }
 
+static bool is_directory(const char *path)
+{
+	struct stat file;
+
+	return stat(path, &file) == 0 && S_ISDIR(file.st_mode);
+}
+
 /* Trust anchors of a rule: its `ca`, else the system's directory, looked up by hash (a bundle of 140 CAs is never parsed for one). */
 static bool anchors_load(X509_STORE *store, const char *ca, const char **why)
 {
@@ -78,8 +86,9 @@ static bool anchors_load(X509_STORE *store, const char *ca, const char **why)
 	X509_STORE_set_flags(
 		store,
 		X509_V_FLAG_PARTIAL_CHAIN); /* what the administrator names is an anchor, root or not */
-	if (X509_STORE_load_file_ex(store, ca, library, NULL) == 1 ||
-	    X509_STORE_load_path(store, ca) == 1)
+	/* X509_STORE_load_path() takes any file for a directory, one in which it will find nothing. */
+	if (is_directory(ca) ? X509_STORE_load_path(store, ca) == 1
+			     : X509_STORE_load_file_ex(store, ca, library, NULL) == 1)
 		return true;
 	*why = "the rule's `ca` holds no certificate that can be read";
 	return false;

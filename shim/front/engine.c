@@ -10,15 +10,17 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define OBJECT "libstarttls-tls.so"
 
 const struct engine *engine;
 
-static char failure[256]; /* the first one; empty: none */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Thread_local char failure[256];
+static _Atomic bool opened; /* engine is set somewhat earlier */
 
 static int front_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
@@ -184,14 +186,35 @@ static void open_engine(void)
 	table_last = end_last;
 	process_own();
 	start_watching();
+	opened = true;
+}
+
+/* One thread at a time. Not a mutex: a child made by fork() meanwhile would wait for a thread that it does not have. */
+static void open_once(void)
+{
+	static _Atomic pid_t opener;
+	pid_t me = getpid(), other = 0;
+
+	while (!opened) {
+		if (atomic_compare_exchange_strong(&opener, &other, me)) {
+			if (!opened)
+				open_engine();
+			opener = 0;
+			return;
+		}
+		if (other == me) {
+			sched_yield();
+			other = 0;
+		}
+	}
 }
 
 const struct engine *engine_get(const char **why)
 {
 	int error = errno;
 
-	pthread_once(&once, open_engine);
+	open_once();
 	errno = error;
 	*why = failure;
-	return engine;
+	return opened ? engine : NULL;
 }

@@ -11,8 +11,9 @@
 /* Not NULL once engine_get() succeeded, so whoever found a conn in the table may use it. */
 extern const struct engine *engine __attribute__((visibility("hidden")));
 
-/* Open the engine if that was not done yet. NULL: it cannot be, and *why is a sentence (static). Blocks on files; may allocate;
- * not async-signal-safe; keeps errno. A failure is final for this process. */
+/* Open the engine if that was not done yet. NULL: it cannot be, and *why is a sentence. Blocks on files; may allocate;
+ * not async-signal-safe; keeps errno. After a failure the next call tries again, for memory and descriptors may be had
+ * again; *why is the calling thread's, until then. */
 const struct engine *engine_get(const char **why);
 
 /* The slot of c for fd has just been emptied: end our part of the connection there, consuming the slot's reference. fd -1: there is no
