@@ -36,3 +36,104 @@ arrives_while_idle() {
   watch verify
   arrives_while_idle
 }
+
+# same_wrapped WORD [PEER OPTION …] -- PROGRAM [WORD]: natively with a plaintext peer, then with TLS from the first byte
+same_wrapped() {
+  local word=$1 options=()
+  shift
+  while [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  local program=$legacy/$2
+  shift 2
+  serve_plain
+  timeout 60 "$program" localhost "$PORT" "$@" >native
+  peer_stop
+  rm -r journal
+  serve --proto tls "${options[@]}"
+  PROTO=$word watch verify
+  shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed || { cat shimmed; return 1; }
+  diff native shimmed
+  log_says "proto=$word"
+  peer_saw HELO
+  peer_never_saw_in_clear HELO
+}
+
+@test "every word for TLS from the first byte" {
+  for word in tls smtps imaps pop3s nntps ldaps ftps; do
+    rm -rf journal
+    same_wrapped "$word" -- lines
+  done
+}
+
+@test "half close: close_notify and FIN, and the answer still arrives" {
+  same_wrapped tls -- half_close
+  facts "^end close_notify"
+}
+
+@test "full duplex, non-blocking" { same_wrapped tls -- epoll edge; }
+@test "a peer that sends byte by byte" { same_wrapped tls --dribble -- nonblocking; }
+@test "a reader and a writer thread" { same_wrapped tls -- threads; }
+@test "fork: the parent writes while the child reads" { same_wrapped tls -- children split; }
+@test "exit with an open connection: last words arrive, then close_notify" {
+  same_wrapped tls -- exit
+  peer_saw "SILENCE from atexit"
+  facts "^end close_notify"
+}
+
+@test "an end without close_notify may be a cut: ECONNRESET where nothing but the end delimits the data" {
+  serve --proto tls --no-close-notify
+  PROTO=tls watch verify
+  run -1 shim "$legacy/lines" localhost "$PORT"
+  [[ $output == *"250 2.0.0 ok three"*"read gave -1"*ECONNRESET* ]]
+}
+
+@test "an end without close_notify is an end where the protocol has its own words for it" {
+  same_wrapped smtps --no-close-notify -- lines
+}
+
+@test "a wrong certificate under smtps: 421, and not a byte of the program's" {
+  serve --proto tls --cert "$certs/wrong-name.pem"
+  PROTO=smtps watch verify
+  run -1 shim "$legacy/lines" localhost "$PORT"
+  [[ $output == *"421 4.7.5 libstarttls: "* ]]
+  log_says 'starttls refused'
+  nothing_leaked
+}
+
+@test "a wrong certificate under tls: an error, never an end of file that could be taken for an empty answer" {
+  serve --proto tls --cert "$certs/wrong-name.pem"
+  PROTO=tls watch verify
+  run -1 shim "$legacy/lines" localhost "$PORT"
+  [[ $output == *"read gave -1"*ECONNABORTED* ]]
+  log_says 'starttls refused'
+  nothing_leaked
+}
+
+@test "a server that speaks plaintext is refused, though it greets as one would expect" {
+  serve_plain
+  PROTO=smtps watch encrypt
+  run -1 shim "$legacy/lines" localhost "$PORT"
+  [[ $output == *"421 4.7."*"libstarttls: "* ]]
+  [[ $output != *"220 "* ]]
+  nothing_leaked
+}
+
+@test "openssl s_server" {
+  coproc server { exec openssl s_server -rev -accept 127.0.0.1:0 -naccept 1 -cert "$certs/good.pem" -cert_chain "$certs/good.pem" 2>&1; }
+  while [[ ${line-} != ACCEPT* ]]; do read -rt 10 -u "${server[0]}" line; done
+  PORT=${line##*:}
+  PROTO=tls watch verify
+  run -0 shim bash -c "exec 3<>/dev/tcp/localhost/$PORT; echo hello >&3; read -r answer <&3; echo \$answer"
+  [ "$output" = olleh ]
+  log_says "starttls verified to=localhost"
+}
+
+@test "may: a plaintext server on the port gets the program's words, and the log says so" {
+  serve_plain
+  PROTO=smtps watch may
+  shim timeout 60 "$legacy/lines" localhost "$PORT" >shimmed
+  grep -q '^done' shimmed
+  log_says "starttls plaintext to=localhost"
+}

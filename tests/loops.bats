@@ -45,3 +45,24 @@ same_in_loop() {
 @test "a short read means drained: edge-triggered" { same_in_loop loop edge short; }
 @test "a short read means drained: nested edges" { same_in_loop loop nested-edge short; }
 @test "waiting for POLLOUT only" { same_in_loop only_out; }
+
+# The machine may allow fewer descriptors than 5,000 connections need; then as many as it allows.
+@test "five thousand connections opened, held and used in one epoll loop" {
+  local n=5000 room
+  room=$(ulimit -Hn)
+  if [ "$room" != unlimited ] && [ "$room" -lt 5100 ]; then
+    n=$((room - 100))
+    echo "# only $n connections: the hard limit of descriptors here is $room" >&3
+  fi
+  read -r PORT PEER < <(ulimit -Sn "$room"; "$build/tests/peer") # no journal: that would be five descriptors for each
+  timeout 120 "$legacy/many" localhost "$PORT" "$n" >native
+  kill "$PEER"
+  read -r PORT PEER < <(ulimit -Sn "$room"; "$build/tests/peer" --cert "$certs/good.pem" --require-tls)
+  watch verify
+  shim timeout 120 "$legacy/many" localhost "$PORT" "$n" >shimmed 2>memory
+  kill "$PEER"
+  PEER=
+  diff native shimmed
+  [ "$(grep -c 'starttls verified' log)" = "$n" ]
+  echo "# $n connections, $(cat memory)" >&3
+}

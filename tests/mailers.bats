@@ -176,3 +176,16 @@ END
   [[ $output == *"421 4.7.5 libstarttls: the certificate is not for mail.test"* ]]
   nothing_leaked
 }
+
+@test "smtps: a mailer delivers on port 465, in plaintext as it thinks, and fails there without the shim" {
+  needs_private
+  new_inbox
+  hard_mail >mail
+  launch=(timeout 5) # Postfix waits for a ClientHello, and the mailer for a greeting
+  run ! send_with_msmtp mail.test 465 mail
+  policy "verify to any proto smtps port 465 ca $certs/ca.pem"
+  launch=("${shim_command[@]}")
+  send_with_msmtp mail.test 465 mail
+  same_body mail "$(postfix_inbox "$server")"
+  log_says "starttls verified to=mail.test addr=127.0.0.1 port=465 proto=smtps"
+}

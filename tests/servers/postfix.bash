@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# A real Postfix in the private machine of tests/private: it insists on TLS, takes mail for mail.test on port 25 without a password and
-# on port 587 with one (AUTH only inside TLS, asked of Dovecot), and keeps it in a maildir.
+# A real Postfix in the private machine of tests/private: it insists on TLS, takes mail for mail.test on port 25 without a password, on
+# 465 too with TLS from the first byte, and on port 587 with one (AUTH only inside TLS, asked of Dovecot), and keeps it in a maildir.
 # shellcheck shell=bash
 
 # postfix_start DIR CERTIFICATE; Dovecot runs in the same DIR
@@ -43,6 +43,7 @@ smtpd_recipient_restrictions =
 END
   cat >"$dir/etc/master.cf" <<'END'
 25      inet        n  -  n  -      -  smtpd
+465     inet        n  -  n  -      -  smtpd -o smtpd_tls_wrappermode=yes
 587     inet        n  -  n  -      -  smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=permit_sasl_authenticated,reject
 cleanup unix        n  -  n  -      0  cleanup
 qmgr    unix        n  -  n  300    1  qmgr
