@@ -4,6 +4,8 @@
 
 load helper
 
+# shellcheck disable=SC2031
+
 # await COMMAND …: until it succeeds, ten seconds long
 await() {
   local end=$((SECONDS + 10))
@@ -13,10 +15,10 @@ await() {
   done
 }
 
-# arrives_while_idle SHIPPER_WORD …: what the program said reaches the peer although it never calls again
+# What the program said reaches the peer although it never calls again.
 arrives_while_idle() {
   mkfifo hold
-  shim "$legacy/shipper" localhost "$PORT" "$@" <hold >out &
+  shim "$legacy/shipper" localhost "$PORT" <hold >out &
   local pid=$!
   exec 9>hold
   await grep -aqs 'HELO shipper.test' journal/1.tls
@@ -123,9 +125,8 @@ same_wrapped() {
 @test "openssl s_server" {
   coproc server { exec openssl s_server -rev -accept 127.0.0.1:0 -naccept 1 -cert "$certs/good.pem" -cert_chain "$certs/good.pem" 2>&1; }
   while [[ ${line-} != ACCEPT* ]]; do read -rt 10 -u "${server[0]}" line; done
-  PORT=${line##*:}
-  PROTO=tls watch verify
-  run -0 shim bash -c "exec 3<>/dev/tcp/localhost/$PORT; echo hello >&3; read -r answer <&3; echo \$answer"
+  PORT=${line##*:} PROTO=tls watch verify
+  run -0 shim bash -c "exec 3<>/dev/tcp/localhost/${line##*:}; echo hello >&3; read -r answer <&3; echo \$answer"
   [ "$output" = olleh ]
   log_says "starttls verified to=localhost"
 }

@@ -1,0 +1,45 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Valgrind's memcheck over whole sessions, the library as it is shipped: no bad access, no decision on an undefined value, nothing lost for good.
+# (memcheck.supp says what it cannot know.)
+
+load helper
+
+# clean PROGRAM [WORD …]: a session under the shim without a finding
+clean() {
+  [ -z "${SAN-}" ] || return 0 # a sanitizer watches the memory then; the two do not go together
+  local program=$1
+  shift
+  shim valgrind -q --error-exitcode=99 --trace-children=yes --suppressions="$root/tests/memcheck.supp" --leak-check=full \
+    --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=25 \
+    "$legacy/$program" localhost "$PORT" "$@" >out 2>findings || { grep '^==' findings; return 1; }
+  log_says starttls
+}
+
+smtp_session() {
+  serve --keyupdate-every 5
+  watch verify
+  clean "$@"
+}
+
+@test "a session in an edge-triggered loop" { smtp_session loop edge short; }
+@test "blocking calls, much in each direction" { smtp_session bulk; }
+@test "a reader and a writer thread" { smtp_session threads; }
+@test "several connections, one after another and at once" { smtp_session again; }
+@test "half close" { smtp_session half_close; }
+@test "fork: the parent writes while the child reads" { smtp_session children split; }
+@test "exit with an open connection" { smtp_session exit; }
+
+@test "TLS from the first byte, TLS 1.2" {
+  serve --proto tls --tls-max 1.2
+  PROTO=smtps watch verify
+  clean loop poll
+}
+
+@test "a refusal" {
+  serve --cert "$certs/wrong-name.pem"
+  watch verify
+  run ! clean lines
+  run ! grep '^==' findings
+  log_says "starttls refused"
+}
