@@ -117,11 +117,14 @@ static bool anchors_set(struct tls_context *c, const char **why)
 	return true;
 }
 
-/* TLS 1.3 suites and older ciphers have lists of their own in OpenSSL; the rule has one. */
-static bool ciphers_set(SSL_CTX *ctx, const char *list)
+/* TLS 1.3 suites and older ciphers have lists of their own in OpenSSL; the rule has one. only: what it does not name is not to be offered, else
+ * a list that names no TLS 1.3 suite leaves those as they are, and the other way round. */
+static bool ciphers_set(SSL_CTX *ctx, const char *list, bool only)
 {
-	char *copy = calloc(1, strlen(list) + 1), *old = calloc(1, strlen(list) + 2),
-	     *new = calloc(1, strlen(list) + 2), *word, *rest;
+	/* Where nobody is authenticated nothing would be verified, at whatever security level. */
+	static const char never[] = ":!aNULL:!eNULL";
+	size_t n = strlen(list) + sizeof never + 1;
+	char *copy = calloc(1, n), *old = calloc(1, n), *new = calloc(1, n), *word, *rest;
 	bool good = copy && old && new;
 
 	if (good)
@@ -134,11 +137,65 @@ static bool ciphers_set(SSL_CTX *ctx, const char *list)
 			strcat(to, ":");
 		strcat(to, word);
 	}
+	if (good && *old)
+		strcat(old, never);
 	good = good && (!*old || SSL_CTX_set_cipher_list(ctx, old) == 1) &&
-	       (!*new || SSL_CTX_set_ciphersuites(ctx, new) == 1);
+	       (!*new || SSL_CTX_set_ciphersuites(ctx, new) == 1) &&
+	       (*old || !only || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1) &&
+	       (*new || !only || SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION) == 1);
 	free(copy);
 	free(old);
 	free(new);
+	return good;
+}
+
+static bool has_cipher(const STACK_OF(SSL_CIPHER) * all, const SSL_CIPHER *cipher)
+{
+	for (int i = 0; i < sk_SSL_CIPHER_num(all); i++)
+		if (sk_SSL_CIPHER_value(all, i) == cipher)
+			return true;
+	return false;
+}
+
+/* The second layer's list: what is in both, for a layer may only take away. */
+static bool ciphers_join(SSL_CTX *ctx, const char *list)
+{
+	enum { NAME = 64 };
+	STACK_OF(SSL_CIPHER) *before = sk_SSL_CIPHER_dup(SSL_CTX_get_ciphers(ctx)), *now;
+	bool good = before && ciphers_set(ctx, list, false);
+	char *both;
+
+	now = SSL_CTX_get_ciphers(ctx);
+	both = calloc((size_t)sk_SSL_CIPHER_num(now) + 1, NAME);
+	for (int i = 0; good && both && i < sk_SSL_CIPHER_num(now); i++) {
+		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(now, i);
+
+		if (has_cipher(before, cipher) && strlen(SSL_CIPHER_get_name(cipher)) < NAME - 1)
+			strcat(strcat(both, ":"), SSL_CIPHER_get_name(cipher));
+	}
+	good = good && both && *both && ciphers_set(ctx, both, true);
+	free(both);
+	sk_SSL_CIPHER_free(before);
+	return good;
+}
+
+/* The security level is openssl.cnf's business: a list may raise it ("@SECLEVEL=3"), never lower it. */
+static bool ciphers_of_layers(SSL_CTX *ctx, const struct verdict *v)
+{
+	int level = SSL_CTX_get_security_level(ctx);
+	bool good = true, said = false;
+
+	for (size_t i = 0; i < v->n_options && good; i++) {
+		const char *list = v->options[i].ciphers;
+
+		if (!list)
+			continue;
+		good = said ? ciphers_join(ctx, list) : ciphers_set(ctx, list, false);
+		said = true;
+		if (SSL_CTX_get_security_level(ctx) < level)
+			SSL_CTX_set_security_level(ctx, level);
+		level = SSL_CTX_get_security_level(ctx);
+	}
 	return good;
 }
 
@@ -146,14 +203,15 @@ static bool options_set(struct tls_context *c, const char **why)
 {
 	size_t i;
 
+	*why = "the rule's `ciphers` holds no cipher that OpenSSL knows (and that the system's "
+	       "policy allows, too)";
+	if (!ciphers_of_layers(c->ctx, &c->verdict))
+		return false;
+	*why = "the rule's `cert` and `key` cannot be read, or do not belong together";
 	for (i = 0; i < c->verdict.n_options; i++) {
 		const struct rule_options *o = &c->verdict.options[i];
 		const char *key = o->key ? o->key : o->cert;
 
-		*why = "the rule's `ciphers` holds no cipher that OpenSSL knows";
-		if (o->ciphers && !ciphers_set(c->ctx, o->ciphers))
-			return false;
-		*why = "the rule's `cert` and `key` cannot be read, or do not belong together";
 		if (o->cert && (SSL_CTX_use_certificate_chain_file(c->ctx, o->cert) != 1 ||
 				SSL_CTX_use_PrivateKey_file(c->ctx, key, SSL_FILETYPE_PEM) != 1 ||
 				SSL_CTX_check_private_key(c->ctx) != 1))

@@ -150,6 +150,16 @@ static enum tls_result broken(struct tls *t)
 	return TLS_BROKEN;
 }
 
+/* OpenSSL asks verify_peer() about a certificate; where there is none (anonymous ciphers) it asks nobody. */
+static bool is_authenticated(struct tls *t)
+{
+	if (!(t->context->verdict.needs & (NEED_CHAIN | NEED_NAME | NEED_PIN)) ||
+	    SSL_get0_peer_certificate(t->ssl))
+		return true;
+	why_say(t, "the server showed no certificate");
+	return false;
+}
+
 enum tls_result tls_handshake(struct tls *t)
 {
 	struct errors *hosts;
@@ -162,6 +172,8 @@ enum tls_result tls_handshake(struct tls *t)
 	t->starved = false;
 	if (SSL_do_handshake(t->ssl) != 1)
 		result = t->starved && !t->stuck ? TLS_MORE : broken(t);
+	else if (!is_authenticated(t))
+		result = TLS_BROKEN;
 	errors_back(hosts);
 	errno = saved;
 	return result;

@@ -76,7 +76,13 @@ static bool chains_also(X509_STORE *anchors, X509_STORE_CTX *first, X509 *leaf, 
 	bool good =
 		second &&
 		X509_STORE_CTX_init(second, anchors, leaf, X509_STORE_CTX_get0_untrusted(first)) &&
-		X509_STORE_CTX_set_default(second, "ssl_server") && X509_verify_cert(second) == 1;
+		X509_STORE_CTX_set_default(second, "ssl_server");
+
+	if (good) /* as strong as the first chain must be: what libssl asked for there */
+		X509_VERIFY_PARAM_set_auth_level(
+			X509_STORE_CTX_get0_param(second),
+			X509_VERIFY_PARAM_get_auth_level(X509_STORE_CTX_get0_param(first)));
+	good = good && X509_verify_cert(second) == 1;
 
 	if (!good)
 		*error = second ? X509_STORE_CTX_get_error(second) : X509_V_ERR_OUT_OF_MEM;
