@@ -99,17 +99,13 @@ static ssize_t frame(struct talk *t, enum side from, struct span in)
 	return in.n - (size_t)before >= n ? (ssize_t)((size_t)before + n) : 0;
 }
 
-/* The id and the operation of a message that need not be whole. */
-static bool begins(struct span unit, int *id, struct span *operation)
+/* The id and the operation of the message that is at the front of `in`, and whole. */
+static bool begins(struct span in, int *id, struct span *operation)
 {
 	struct span value;
-	size_t n;
-	int before = head(unit, &n);
 
-	if (before <= 0 || *unit.at != SEQUENCE)
-		return false;
-	*operation = span_after(unit, (size_t)before);
-	return take(operation, INTEGER, &value) && number(value, id) && operation->n;
+	return take(&in, SEQUENCE, operation) && operation->n <= MESSAGE_MAX &&
+	       take(operation, INTEGER, &value) && number(value, id) && operation->n;
 }
 
 static bool is_start_tls(struct span operation)

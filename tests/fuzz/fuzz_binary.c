@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz_binary: as fuzz_talk, for the protocols whose units are counted: hostile lengths, numbers and elements from both sides, before
+ * TLS and inside it.
+ *
+ *   input   [ setup ] [ event | length | bytes ] [ event | length | bytes ] …
+ *   twice   as it is, and cut into single bytes: all that comes out must be the same
+ *
+ * Before TLS the peer may hear one thing, and it is known to the byte: our request. That is checked by building it a second time, here. */
+#include "talk.h"
+#include <sanitizer/allocator_interface.h>
+#include <stdlib.h>
+
+enum { EVENTS_MAX = 64, OUT_MAX = 1 << 20, MEMORY_MAX = 1 << 21 };
+
+#define REQUIRE(truth) \
+	do { \
+		if (!(truth)) \
+			abort(); \
+	} while (0)
+
+struct stream {
+	size_t n;
+	uint8_t at[OUT_MAX];
+};
+
+struct run {
+	struct talk *t;
+	const struct proto *proto;
+	bool required, single, tls_up;
+	size_t memory;                              /* in use before the talk */
+	struct stream clear, to_peer, to_app, said; /* clear: to_peer before TLS */
+};
+
+static struct run runs[2];
+
+#define BYTES(text) \
+	{ \
+		sizeof(text) - 1, text \
+	}
+
+/* Units that mean well, or nearly: to get deep without guessing. By protocol, the peer's and the app's in turn. */
+static const struct {
+	size_t n;
+	const char *at;
+} units[][16] = {
+	{
+		BYTES("\x30\x0f\2\4\x7f\xff\xff\xf0\x78\7\x0a\1\0\4\0\4\0"), /* success */
+		BYTES("\x30\x14\2\1\1\x60\x0f\2\1\3\4\2cn\x80\6SECRET"),     /* bind */
+		BYTES("\x30\x0f\2\4\x7f\xff\xff\xf0\x78\7\x0a\1\2\4\0\4\0"), /* refused */
+		BYTES("\x30\x1d\2\1\1\x77\x18\x80\x16"
+		      "1.3.6.1.4.1.1466.20037"),
+		BYTES("\x30\x0c\2\1\1\x78\7\x0a\1\0\4\0\4\0"), /* to the app's own StartTLS */
+		BYTES("\x16\3\1"),
+		BYTES("\x30\x84\0\0\0\x1b\2\4\x7f\xff\xff\xf0\x78\x84\0\0\0\x0f\x0a\1\0\4\0\4\0\x8a"
+		      "\0\x8b\0\4\0"),
+		BYTES("\x30\5\2\1\1\x42\0"),
+	},
+	{
+		BYTES("S"),
+		BYTES("\0\0\0\x0e\0\3\0\0SECRET"),
+		BYTES("N"),
+		BYTES("\0\0\0\x08\x04\xd2\x16\x2f"),
+		BYTES("E"),
+		BYTES("\0\0\0\x08\x04\xd2\x16\x30"),
+		BYTES("R\0\0\0\x2a\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"),
+		BYTES("\x16\3\1"),
+		BYTES("v\0\0\0\x0c\0\3\0\0\0\0\0\0"),
+		BYTES("\0\0\0\x10\x04\xd2\x16\x2eSECRET12"),
+		BYTES("R\0\0\0\x08\0\0\0\0"),
+		BYTES("p\0\0\0\x0aSECRET"),
+	},
+	{
+		BYTES("\x16\0\0\0\x0a"
+		      "5.5\0\1\0\0\0saltsalt\0\xff\xff"),
+		BYTES("\x21\0\0\1\x85\xa6\x3f\x20SECRETSECRETSECRETSECRETSECRE"),
+		BYTES("\x16\0\0\0\x0a"
+		      "5.5\0\1\0\0\0saltsalt\0\xff\xf7"),
+		BYTES("\7\0\0\3SECRET1"),
+		BYTES("\7\0\0\3\0\0\0\2\0\0\0"),
+		BYTES("\0\0\0\5"),
+		BYTES("\4\0\0\3\xfe"
+		      "a\0b"),
+		BYTES("\7\0\0\0\3SECRET"),
+		BYTES("\2\0\0\5\1\4"),
+	},
+};
+
+static void append(struct stream *s, struct span bytes)
+{
+	REQUIRE(bytes.n <= OUT_MAX - s->n);
+	if (bytes.n)
+		memcpy(s->at + s->n, bytes.at, bytes.n);
+	s->n += bytes.n;
+}
+
+static bool is_before(const struct run *r)
+{
+	return talk_phase(r->t) == TALK_DIALOGUE || talk_phase(r->t) == TALK_HANDSHAKE;
+}
+
+static bool begins(struct span s, const void *with, size_t n)
+{
+	return memcmp(s.at, with, n < s.n ? n : s.n) == 0;
+}
+
+/* Is `s` the beginning of our request, and no more than it? */
+static bool is_request(const struct run *r, struct span s)
+{
+	static const char start_tls[] = "\x77\x18\x80\x16"
+					"1.3.6.1.4.1.1466.20037";
+	uint8_t bytes[64] = {32, 0, 0, 1};
+
+	if (!s.n)
+		return true;
+	if (strcmp(r->proto->name, "pgsql") == 0)
+		return s.n <= 8 && begins(s, "\0\0\0\x08\x04\xd2\x16\x2f", 8);
+	if (strcmp(r->proto->name, "mysql") == 0) {
+		REQUIRE(r->said.n >= 36);
+		memcpy(bytes + 4, r->said.at + 4, 32);
+		REQUIRE(!(bytes[5] & 8));
+		bytes[5] |= 8;
+		return s.n <= 36 && begins(s, bytes, 36);
+	}
+	/* ldap: with an id of one to five bytes */
+	if (s.n < 4 || s.at[0] != 0x30 || s.at[2] != 2 || s.at[3] < 1 || s.at[3] > 5)
+		return false;
+	s = span_after(s, 4);
+	return s.n >= 1 && s.n == (size_t)s.at[-1] + 26 &&
+	       begins(span_after(s, s.at[-1]), start_tls, 26);
+}
+
+/* What leaves while TLS is not up is kept apart, for it must be our request and nothing else. */
+static void drain_to_peer(struct run *r)
+{
+	struct buf *b = talk_to_peer(r->t);
+
+	append(is_before(r) ? &r->clear : &r->to_peer, buf_span(b));
+	buf_drop(b, buf_len(b));
+	REQUIRE(is_request(r, span_of(r->clear.at, r->clear.n)));
+}
+
+static void drain_to_app(struct run *r)
+{
+	struct buf *b = talk_to_app(r->t);
+
+	append(&r->to_app, buf_span(b));
+	buf_drop(b, buf_len(b));
+}
+
+static void check(struct run *r)
+{
+	enum talk_phase phase = talk_phase(r->t);
+
+	REQUIRE((phase != TALK_OPEN && phase != TALK_INSIDE) || r->tls_up);
+	REQUIRE((phase != TALK_CLEAR && phase != TALK_REDIAL) || !r->required);
+	REQUIRE(phase != TALK_HANDSHAKE || buf_len(talk_to_peer(r->t)) == 0);
+	REQUIRE(phase != TALK_OWN || memchr(r->said.at, 22, r->said.n));
+	if (is_before(r))
+		REQUIRE(is_request(r, buf_span(talk_to_peer(r->t))));
+	REQUIRE(buf_len(talk_to_peer(r->t)) <= TALK_SAY_MAX + TALK_HELD_MAX);
+	REQUIRE(buf_len(talk_to_app(r->t)) <= TALK_TELL_MAX + 4096);
+	REQUIRE(__sanitizer_get_current_allocated_bytes() < r->memory + MEMORY_MAX);
+	if (phase == TALK_REFUSED) {
+		REQUIRE(buf_len(talk_to_peer(r->t)) == 0);
+		REQUIRE(talk_why(r->t) && *talk_why(r->t));
+		REQUIRE(r->to_app.n || memmem(buf_span(talk_to_app(r->t)).at,
+					      buf_len(talk_to_app(r->t)), "libstarttls: ", 13));
+	}
+}
+
+/* The talk is over, and what comes goes past it. */
+static bool is_through(const struct run *r)
+{
+	enum talk_phase phase = talk_phase(r->t);
+
+	return phase == TALK_OPEN || phase == TALK_CLEAR || phase == TALK_OWN;
+}
+
+/* To the talk as long as it wants it, in pieces. What it does not want any more is the app's. */
+static void from(struct run *r, enum side side, struct span s)
+{
+	size_t step = r->single ? 1 : s.n;
+
+	while (s.n) {
+		size_t n = side == SIDE_PEER ? talk_from_peer(r->t, span_first(s, step))
+					     : talk_from_app(r->t, span_first(s, step));
+
+		REQUIRE(n <= step);
+		if (!n) {
+			if (side == SIDE_PEER && is_through(r)) {
+				drain_to_app(r);
+				append(&r->to_app, s);
+			}
+			return;
+		}
+		if (side == SIDE_APP)
+			append(&r->said, span_first(s, n));
+		s = span_after(s, n);
+	}
+}
+
+static void unit(struct run *r, enum side side, size_t which)
+{
+	size_t row = strcmp(r->proto->name, "pgsql") == 0   ? 1
+		     : strcmp(r->proto->name, "mysql") == 0 ? 2
+							    : 0;
+	size_t i = (which * 2 + (side == SIDE_APP)) % 16;
+
+	from(r, side, span_of(units[row][i].at, units[row][i].n));
+}
+
+static void event(struct run *r, uint8_t what, struct span s)
+{
+	switch (what % 16) {
+	case 0:
+	case 1:
+		from(r, SIDE_PEER, s);
+		break;
+	case 2:
+	case 3:
+		from(r, SIDE_APP, s);
+		break;
+	case 4:
+		r->tls_up |= talk_phase(r->t) == TALK_HANDSHAKE;
+		talk_tls_up(r->t);
+		break;
+	case 5:
+		talk_peer_gone(r->t);
+		break;
+	case 6:
+		talk_refuse(r->t, CAUSE_TLS, "a reason");
+		break;
+	case 7:
+		talk_redialled(r->t, "handshake failed");
+		break;
+	case 8:
+		drain_to_app(r);
+		break;
+	case 9:
+	case 10:
+		drain_to_peer(r);
+		break;
+	case 11:
+	case 12:
+		unit(r, SIDE_APP, s.n);
+		break;
+	default:
+		unit(r, SIDE_PEER, s.n);
+		break;
+	}
+	check(r);
+	if (what & 0x80)
+		drain_to_peer(r);
+}
+
+/* Whole and in order, but for what was asked by the app and answered by us. MySQL's numbers are changed, no lengths. */
+static void check_order(const struct run *r)
+{
+	struct span said = span_of(r->said.at, r->said.n),
+		    heard = span_of(r->to_peer.at, r->to_peer.n);
+
+	if (talk_phase(r->t) != TALK_OPEN && talk_phase(r->t) != TALK_INSIDE)
+		return;
+	if (strcmp(r->proto->name, "mysql") == 0) {
+		REQUIRE(heard.n <= said.n &&
+			(talk_phase(r->t) == TALK_INSIDE || heard.n == said.n));
+		return;
+	}
+	if (strcmp(r->proto->name, "pgsql") == 0 && said.n >= 8 &&
+	       !memcmp(said.at, "\0\0\0\x08\x04\xd2\x16\x30", 8))
+		said = span_after(said, 8);
+	REQUIRE(heard.n == said.n && (!said.n || memcmp(heard.at, said.at, said.n) == 0));
+}
+
+static void play(struct run *r, uint8_t setup, struct span in)
+{
+	static const char *const names[] = {"ldap", "pgsql", "mysql", "ldaps"};
+
+	r->proto = proto_named(names[(setup >> 1) % 4]);
+	r->required = setup & 1;
+	r->tls_up = false;
+	r->clear.n = r->to_peer.n = r->to_app.n = r->said.n = 0;
+	r->memory = __sanitizer_get_current_allocated_bytes();
+	r->t = talk_new(&(struct talk_setup){r->proto, r->required, "[192.0.2.1]", NULL, {0}});
+	REQUIRE(r->t);
+	for (int i = 0; i < EVENTS_MAX && in.n >= 2; i++) {
+		struct span s = span_first(span_after(in, 2), in.at[1]);
+
+		event(r, in.at[0], s);
+		in = span_after(in, 2 + s.n);
+	}
+	drain_to_peer(r);
+	drain_to_app(r);
+	check_order(r);
+}
+
+static bool same(const struct stream *a, const struct stream *b)
+{
+	return a->n == b->n && memcmp(a->at, b->at, a->n) == 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *at, size_t n)
+{
+	struct run *whole = &runs[0], *single = &runs[1];
+	const char *why[2];
+
+	if (!n)
+		return 0;
+	whole->single = false;
+	single->single = true;
+	play(whole, at[0], span_of(at + 1, n - 1));
+	play(single, at[0], span_of(at + 1, n - 1));
+
+	why[0] = talk_why(whole->t);
+	why[1] = talk_why(single->t);
+	REQUIRE(talk_phase(whole->t) == talk_phase(single->t));
+	REQUIRE(!why[0] == !why[1] && (!why[0] || strcmp(why[0], why[1]) == 0));
+	REQUIRE(same(&whole->clear, &single->clear) || talk_phase(whole->t) == TALK_REFUSED);
+	REQUIRE(same(&whole->to_peer, &single->to_peer) || talk_phase(whole->t) == TALK_REFUSED);
+	REQUIRE(same(&whole->to_app, &single->to_app));
+	talk_free(whole->t);
+	talk_free(single->t);
+	return 0;
+}
