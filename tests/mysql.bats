@@ -6,6 +6,8 @@
 load helper
 load servers/mariadb
 
+spare_programs
+
 setup_file() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
   export server=/var/lib/mariadb-good wrong=/var/lib/mariadb-wrong
@@ -146,18 +148,64 @@ print "sum ", $d->selectrow_array("select sum(seq) from seq_1_to_1000 where seq 
 @test "Perl DBD::MariaDB asks" { expect="sum 375250" does perl -e "$dbi" MariaDB 3306; }
 @test "Perl DBD::MariaDB says why" { is_told perl -e "$dbi" MariaDB 1306; }
 
-# scripted_mysql8 [fast]: one connection to servers/mysql8.py
+# scripted_mysql8 [fast] -- COMMAND …: one connection to servers/mysql8.py, at $PORT
 scripted_mysql8() {
+  local fast=
+  [ "$1" = -- ] || { fast=$1; shift; }
+  shift
   needs_private
-  exec {peer}< <(/usr/bin/python3 "$root/tests/servers/mysql8.py" "$PWD" "$certs/good.pem" secret "$@" 2>peer.err || echo "exit $?")
+  exec {peer}< <(/usr/bin/python3 "$root/tests/servers/mysql8.py" "$PWD" "$certs/good.pem" secret $fast 2>peer.err || echo "exit $?")
   read -r PORT <&"$peer"
+  export PORT
   PROTO=mysql watch verify
-  run -0 shim "${client[@]}" --default-auth=caching_sha2_password -u joe -P "$PORT" -e 'do 1'
+  run shim "$@"
   cat <&"$peer" >peer.end
   cat peer.err
+  echo "$output"
+  [ "$status" = 0 ]
   [ ! -s peer.end ]
   log_says "starttls verified to=mail.test"
 }
 
-@test "caching_sha2_password: full authentication, with the password under the server's key" { scripted_mysql8; }
-@test "caching_sha2_password: fast authentication" { scripted_mysql8 fast; }
+mysql8_client='exec mariadb --no-defaults --skip-ssl -h mail.test -psecret --default-auth=caching_sha2_password -u joe -P "$PORT" -e "do 1"'
+
+@test "caching_sha2_password: full authentication, with the password under the server's key" { scripted_mysql8 -- sh -c "$mysql8_client"; }
+@test "caching_sha2_password: fast authentication" { scripted_mysql8 fast -- sh -c "$mysql8_client"; }
+
+@test "greeting and edited packets, byte by byte: select, FIONREAD and MSG_PEEK agree about each" {
+  scripted_mysql8 fast -- /usr/bin/python3 -c '
+import fcntl, os, select, socket, struct, termios
+s = socket.create_connection(("mail.test", int(os.environ["PORT"])))
+s.setblocking(False)
+
+def readable(timeout):
+    return bool(select.select([s], [], [], timeout)[0])
+
+def byte():
+    while True:  # readable may be about the handshake: then there is nothing yet
+        assert readable(30)
+        try:
+            peeked = s.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            continue
+        assert struct.unpack("i", fcntl.ioctl(s, termios.FIONREAD, bytes(4)))[0] > 0
+        assert readable(0) and s.recv(1) == peeked
+        return peeked
+
+def packet(number):
+    head = b"".join(byte() for _ in range(4))
+    assert head[3] == number, head
+    return b"".join(byte() for _ in range(int.from_bytes(head[:3], "little")))
+
+greeting = packet(0)
+assert not readable(0)
+low = struct.unpack_from("<H", greeting, greeting.index(b"\0", 1) + 14)[0]
+assert not low & 0x800, "CLIENT_SSL is offered"
+answer = struct.pack("<IIB23s", 0x000fa685 & ~0x800, 1 << 24, 45, b"") + b"joe\0\x20" + bytes(32) + b"caching_sha2_password\0"
+s.setblocking(True)
+s.sendall(struct.pack("<I", len(answer))[:3] + b"\1" + answer)
+s.setblocking(False)
+assert packet(2) == b"\1\3"
+assert packet(3)[:1] == b"\0"
+s.sendall(b"\1\0\0\0\1")'
+}

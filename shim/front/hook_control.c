@@ -12,6 +12,7 @@
 #include <asm/ioctls.h>
 #include <linux/fcntl.h>
 #include <stdint.h>
+#include <string.h>
 
 HOOK int fcntl(int fd, int cmd, void *arg);
 HOOK int ioctl(int fd, unsigned long request, void *arg);
@@ -52,12 +53,18 @@ HOOK int fcntl(int fd, int cmd, void *arg)
 HOOK_ALIAS(fcntl64, fcntl);
 HOOK_ALIAS(__fcntl, fcntl);
 
-static SLOW int readable(int fd, int *bytes)
+static SLOW int readable(int fd, void *bytes)
 {
 	struct conn *c =
-		memory_writable(bytes, sizeof(*bytes)) < sizeof(*bytes) ? NULL : table_get(fd);
+		memory_writable(bytes, sizeof(int)) < sizeof(int) ? NULL : table_get(fd);
+	int result, n = 0;
 
-	return c ? engine->readable(c, fd, bytes) : real.ioctl(fd, FIONREAD, bytes);
+	if (!c)
+		return real.ioctl(fd, FIONREAD, bytes);
+	result = engine->readable(c, fd, &n);
+	if (result == 0)
+		memcpy(bytes, &n, sizeof(n)); /* need not be aligned, for the kernel: CPython's is not */
+	return result;
 }
 
 static SLOW int ioctl_flags(int fd, unsigned long request)
