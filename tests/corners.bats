@@ -61,3 +61,26 @@ over_tls() {
     [[ $output == *closed* ]]
   done
 }
+
+# said_by_those_who_left HOW: what was said before TLS was up arrives, though its program is gone
+said_by_those_who_left() {
+  serve
+  watch verify
+  shim "$legacy/goodbye" localhost "$PORT" "$1"
+  for ((tries = 0; tries < 200; tries++)); do
+    grep -qs '^end close_notify' journal/1.facts && break
+    read -rt 0.05 <> <(:) || true
+  done
+  peer_saw "HELO goodbye.test"
+  peer_never_saw_in_clear HELO
+}
+
+@test "close on a descriptor that does not block: what was said before TLS was up arrives all the same" { said_by_those_who_left close; }
+@test "exit: what was said before TLS was up arrives all the same" { said_by_those_who_left exit; }
+
+@test "close on a descriptor that does not block does not wait for a peer that says nothing" {
+  serve --stall-at connect
+  policy "verify to any port $PORT proto smtp ca $certs/ca.pem timeout 30"
+  shim "$legacy/goodbye" localhost "$PORT" close
+  nothing_leaked
+}

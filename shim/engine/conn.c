@@ -644,8 +644,7 @@ ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flag
 	return -1;
 }
 
-/* Bring TLS up, or be refused, and get out what the app has said. Lets go of the lock to wait, not beyond the deadline. */
-static void settle_early(struct conn *c, int fd)
+void conn_settle(struct conn *c, int fd)
 {
 	struct pollfd p = {.fd = fd};
 	enum wait wait;
@@ -689,7 +688,7 @@ int conn_shutdown(struct conn *c, int fd, int how)
 		c->shut_write = true;
 		if ((has_held(c) || conn_data_owes_end(c)) &&
 		    (how == SHUT_RDWR || conn_may_wait(fd, 0)))
-			settle_early(c, fd);
+			conn_settle(c, fd);
 		finish_writing(c, fd);
 	}
 	if (c->phase == CONN_GONE || c->phase == CONN_CLEAR || c->phase == CONN_BROKEN ||
@@ -827,25 +826,42 @@ static void await_ticket(struct conn *c, int fd)
 	conn_lock(c);
 }
 
-/* The last descriptor is closed. */
-static void say_goodbye(struct conn *c, int fd)
+/* What the app said before TLS was up is still to be sent, and close() must not wait for that on a descriptor that does not block, nor exit() on any: a
+ * process stays for it. */
+static bool leave_held(struct conn *c, int fd)
+{
+	if (fd < 0 || !conn_linger || !has_held(c))
+		return false;
+	conn_unlock(c);
+	conn_linger(c, fd);
+	conn_lock(c);
+	return true;
+}
+
+static void end_session(struct conn *c, int fd)
 {
 	if (has_held(c) || conn_data_owes_end(c))
-		settle_early(c, fd);
+		conn_settle(c, fd);
 	if (c->phase == CONN_OPEN && !is_strange(c) && !record_shared(&c->rec)) {
 		if (c->talk)
-			settle_early(c, fd);
+			conn_settle(c, fd);
 		if (!c->shut_done)
 			record_notify(&c->rec, fd);
 		await_ticket(c, fd);
-		record_readable(&c->rec,
-				fd); /* tickets that nobody read would turn close() into RST */
+		record_readable(&c->rec, fd); /* tickets that nobody read would turn close() into RST */
 	}
 	if (has_rest(c, fd)) {
 		conn_unlock(c);
 		conn_linger(c, fd);
 		conn_lock(c);
 	}
+}
+
+/* The last descriptor is closed. */
+static void say_goodbye(struct conn *c, int fd)
+{
+	if (conn_may_wait(fd, 0) || !leave_held(c, fd))
+		end_session(c, fd);
 	c->phase = CONN_CLOSED;
 	record_free(&c->rec);
 }
@@ -879,7 +895,7 @@ void conn_finish(struct conn *c, int fd)
 	if (c->phase == CONN_OPEN && !is_strange(c) && (!c->talk || conn_send_early(c, fd)) &&
 	    !c->shut_done && !record_shared(&c->rec))
 		record_notify(&c->rec, fd);
-	rest = has_rest(c, fd);
+	rest = has_rest(c, fd) || (fd >= 0 && conn_linger && has_held(c));
 	conn_unlock(c);
 	if (rest)
 		conn_linger(c, fd);

@@ -48,6 +48,7 @@ struct conn {
 	bool shut_read;
 	int low_water;            /* the app's SO_RCVLOWAT; 0: 1 */
 	unsigned unpushed;        /* writes since the last read: Nagle may be holding the tail back */
+	bool dialling;            /* REDIAL: a thread is at it */
 	bool finished_unacked;    /* the app has not written since our Finished went out */
 	uint64_t cookie;          /* of the socket */
 	bool urgent_inline;       /* what the app sends with MSG_OOB is part of the stream */
@@ -133,6 +134,9 @@ int64_t now_ms(void);
 
 /* What the layer above does with a connection that is closed before all of it is sent: relay_linger (relay.h); NULL: it is lost. */
 extern void (*conn_linger)(struct conn *c, int fd);
+
+/* With the lock held, which it gives up while it waits: bring TLS up, or be refused, and get out what the app has said, not beyond the deadline. */
+void conn_settle(struct conn *c, int fd);
 
 /* conn.c: engine.h has the contracts. */
 struct conn *conn_open(const struct order *order, const char **why);

@@ -387,35 +387,75 @@ static enum wait handshake_step(struct conn *c, int fd, bool read_ok)
 	return handshake_failed(c, fd);
 }
 
+/* The thread that dials was cancelled: another may. */
+static void stop_dialling(void *of)
+{
+	struct conn *c = of;
+
+	conn_lock(c);
+	c->dialling = false;
+	conn_unlock(c);
+}
+
+static int dial_again(struct conn *c, int fd)
+{
+	int result;
+
+	pthread_cleanup_push(stop_dialling, c);
+	result = front->connect(fd, (const struct sockaddr *)&c->addr, c->addr_len);
+	pthread_cleanup_pop(0);
+	return result < 0 && errno != EINPROGRESS && errno != EINTR ? errno : 0;
+}
+
+static void redialled(struct conn *c, int fd, const char *why, int error)
+{
+	c->dialling = false;
+	if (c->phase != CONN_REDIAL)
+		return;
+	talk_redialled(c->talk, why);
+	c->heard = false;
+	if (error)
+		broke_early(c, error);
+	else
+		follow_talk(c, fd);
+}
+
+/* Another thread dials. */
+static int wait_for_dialler(int fd)
+{
+	if (conn_may_wait(fd, 0))
+		return front->poll(NULL, 0, 10) < 0 ? -1 : 0;
+	errno = EAGAIN;
+	return -1;
+}
+
 int conn_redial(struct conn *c, int fd)
 {
 	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	bool mine;
 	char why[320];
-	int result;
+	int error;
 
 	conn_lock(c);
-	if (c->phase != CONN_REDIAL) {
+	mine = c->phase == CONN_REDIAL && !c->dialling;
+	if (!mine) {
+		bool busy = c->dialling;
+
 		conn_unlock(c);
-		return 0;
+		return busy ? wait_for_dialler(fd) : 0;
 	}
+	c->dialling = true;
 	snprintf(why, sizeof why, "%s",
-		 talk_phase(c->talk) == TALK_REDIAL         ? talk_why(c->talk)
+		 talk_phase(c->talk) == TALK_REDIAL   ? talk_why(c->talk)
 		 : c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls)
 						      : "TLS handshake failed");
 	record_free(&c->rec);
 	record_init(&c->rec, false);
 	sys_connect(fd, &nobody, sizeof nobody);
 	conn_unlock(c);
-	result = front->connect(fd, (const struct sockaddr *)&c->addr, c->addr_len);
+	error = dial_again(c, fd);
 	conn_lock(c);
-	if (c->phase == CONN_REDIAL) {
-		talk_redialled(c->talk, why);
-		c->heard = false;
-		if (result < 0 && errno != EINPROGRESS && errno != EINTR)
-			broke_early(c, errno);
-		else
-			follow_talk(c, fd);
-	}
+	redialled(c, fd, why, error);
 	conn_unlock(c);
 	return 0;
 }

@@ -306,6 +306,19 @@ void relay_run(struct conn *c, int tcp, int app, bool later)
 	__builtin_unreachable();
 }
 
+/* Nobody reads any more: take what comes until the peer closes, or close() would answer it with RST, and the peer lose what it has not read yet. */
+static void discard_rest(int tcp)
+{
+	struct pollfd p = {.fd = tcp, .events = POLLIN};
+	int64_t until = now_ms() + LINGER_MS, left;
+	char bytes[4096];
+
+	sys_shutdown(tcp, SHUT_WR);
+	while ((left = until - now_ms()) > 0 && front->poll(&p, 1, (int)left) > 0)
+		if (sys_recv(tcp, bytes, sizeof bytes, 0) <= 0)
+			break;
+}
+
 void relay_flush(struct conn *c, int tcp)
 {
 	struct relay r = {.c = c, .tcp = tcp, .app = tcp};
@@ -315,8 +328,14 @@ void relay_flush(struct conn *c, int tcp)
 	become_nobody();
 	close_others(&r);
 	p.fd = r.tcp;
+	conn_lock(c);
+	conn_settle(c, r.tcp);
+	if (c->phase == CONN_OPEN)
+		record_notify(&c->rec, r.tcp);
+	conn_unlock(c);
 	while (record_flush(&c->rec, r.tcp) < 0 && errno == EAGAIN && (left = until - now_ms()) > 0)
 		front->poll(&p, 1, (int)left);
+	discard_rest(r.tcp);
 	end();
 	__builtin_unreachable();
 }
