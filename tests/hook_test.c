@@ -412,7 +412,7 @@ static void test_stale(void)
 	int pair[2], again;
 
 	connect_pair(pair, true);
-	syscall(SYS_close, pair[0]); /* as stdio does */
+	syscall(SYS_close_range, pair[0], pair[0], 0); /* as stdio does */
 	again = socket(AF_INET, SOCK_STREAM, 0);
 	while (again >= 0 && again < pair[0])
 		again = socket(AF_INET, SOCK_STREAM, 0);
@@ -435,7 +435,7 @@ static void test_reborn(void)
 	caller = socket(AF_INET, SOCK_STREAM, 0);
 	connect(caller, (struct sockaddr *)&here, n);
 	connect_pair(pair, true);
-	syscall(SYS_close, pair[0]);
+	syscall(SYS_close_range, pair[0], pair[0], 0);
 	while ((fd = socketpair(AF_UNIX, SOCK_STREAM, 0, ends)) == 0 && ends[0] < pair[0] &&
 	       ends[1] < pair[0])
 		;

@@ -138,3 +138,11 @@ same_wrapped() {
   grep -q '^done' shimmed
   log_says "starttls plaintext to=localhost"
 }
+
+@test "said without blocking and closed at once by a raw system call, as libuv does: all arrives, then close_notify" {
+  serve --proto tls
+  PROTO=tls watch verify
+  shim timeout 30 "$legacy/raw_close" localhost "$PORT"
+  peer_saw "HELO raw.test"
+  facts "^end close_notify"
+}

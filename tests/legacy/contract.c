@@ -176,18 +176,18 @@ static void stale(char **argv)
 	socklen_t n = sizeof here;
 	char text[8] = "";
 
-	syscall(SYS_close, fd);
+	syscall(SYS_close_range, fd, fd, 0);
 	next = open("/dev/zero", O_RDWR);
 	must(next == fd && read(next, text, 4) == 4 && write(next, "file", 4) == 4, "a file");
 	close(next);
 	fd = begin(argv);
-	syscall(SYS_close, fd);
+	syscall(SYS_close_range, fd, fd, 0);
 	must(pipe(pair) == 0 && write(pair[1], "pipe", 4) == 4 && read(pair[0], text, 4) == 4, "a pipe");
 	printf("%s\n", text);
 	close(pair[0]);
 	close(pair[1]);
 	fd = begin(argv);
-	syscall(SYS_close, fd);
+	syscall(SYS_close_range, fd, fd, 0);
 	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && pair[0] == fd, "socketpair");
 	must(write(pair[0], "pair", 4) == 4 && read(pair[1], text, 4) == 4, "a socket pair");
 	printf("%s\n", text);
@@ -199,7 +199,7 @@ static void stale(char **argv)
 	next = socket(AF_INET, SOCK_STREAM, 0);
 	must(connect(next, (struct sockaddr *)&here, n) == 0, "connect to myself");
 	fd = begin(argv);
-	syscall(SYS_close, fd);
+	syscall(SYS_close_range, fd, fd, 0);
 	must(accept(listener, NULL, NULL) == fd, "accept");
 	must(write(fd, "sock", 4) == 4 && read(next, text, 4) == 4, "an accepted socket");
 	printf("%s\n", text);
