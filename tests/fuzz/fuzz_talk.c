@@ -93,6 +93,26 @@ static const char *const lines[] = {
 	"ERROR :no\r\n",
 	"OK STARTTLS\n",
 	"ERR UNKNOWN-COMMAND\n",
+	/* ftp */
+	"220 ftp\r\n",
+	"234 go\r\n",
+	"200 ok\r\n",
+	"530 log in first\r\n",
+	"230 in\r\n",
+	"227 (1,2,3,4,5,6)\r\n",
+	"229 (|||99|)\r\n",
+	"150 here\r\n",
+	"226-\r\n",
+	"226 done\r\n",
+	/* http, xmpp: their apps speak first, and only ASCII is theirs */
+	"HTTP/1.1 101 x\r\nUpgrade: TLS/1.0\r\n\r\n",
+	"HTTP/1.1 426 x\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+	"<?xml version='1.0'?><stream:stream version='1.0'>",
+	"<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>",
+	"<stream:features/>",
+	"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+	"<failure/>",
 };
 
 /* Who plays, and how each refusal begins: with nothing of the peer before it. */
@@ -109,6 +129,9 @@ static const struct {
 	{"nntp", "400 libstarttls: "},
 	{"irc", "ERROR :libstarttls: "},
 	{"nut", "ERR FEATURE-NOT-CONFIGURED libstarttls: "},
+	{"ftp", "421 libstarttls: "},
+	{"http", "HTTP/1.1 503 "},
+	{"xmpp", "<?xml version='1.0'?><stream:stream xmlns='jabber:client'"},
 };
 
 static void append(struct stream *s, struct span bytes)
@@ -141,8 +164,12 @@ static void check_refusal(struct run *r)
 	REQUIRE(talk_why(r->t) && *talk_why(r->t) && strlen(talk_why(r->t)) < 400);
 	for (const char *c = talk_why(r->t); *c; c++)
 		REQUIRE(*c >= ' ' && *c <= '~');
-	if (!r->refusal || r->to_app.n)
+	if (!r->refusal || r->to_app.n || r->tls_up)
 		return;
+	if (strchr("H<", r->refusal[0])) { /* more than a line */
+		REQUIRE(span_starts(told, r->refusal) && told.n <= 1024);
+		return;
+	}
 	/* One line of the length that most protocols allow, but for ManageSieve's escapes. */
 	REQUIRE(span_starts(told, r->refusal) && told.n <= (r->refusal[0] == 'B' ? 1024 : 512));
 	REQUIRE(memchr(told.at, '\n', told.n) == told.at + told.n - 1);
@@ -156,7 +183,9 @@ static void check(struct run *r)
 	REQUIRE(phase != TALK_CLEAR || !r->required);
 	REQUIRE(phase != TALK_OWN);
 	REQUIRE(phase != TALK_HANDSHAKE || buf_len(talk_to_peer(r->t)) == 0);
-	REQUIRE(phase == TALK_OPEN || phase == TALK_CLEAR ||
+	REQUIRE(phase != TALK_INSIDE || r->tls_up);
+	REQUIRE(phase != TALK_REDIAL || !r->required);
+	REQUIRE(phase == TALK_INSIDE || phase == TALK_OPEN || phase == TALK_CLEAR ||
 		!has_app_byte(buf_span(talk_to_peer(r->t))));
 	REQUIRE(buf_len(talk_to_peer(r->t)) <= TALK_SAY_MAX + TALK_HELD_MAX);
 	REQUIRE(buf_len(talk_to_app(r->t)) <= TALK_TELL_MAX + 4096);
@@ -192,7 +221,7 @@ static void from_peer(struct run *r, struct span s)
 		REQUIRE(n <= step);
 		REQUIRE(!early || talk_phase(r->t) == TALK_REFUSED);
 		r->heard += n;
-		REQUIRE(r->heard <= TALK_PEER_MAX);
+		REQUIRE(r->heard <= TALK_PEER_MAX || talk_phase(r->t) == TALK_INSIDE);
 		if (!n)
 			return; /* not the talk's any more */
 		s = span_after(s, n);
@@ -228,7 +257,8 @@ static void tls_up(struct run *r)
 
 	r->tls_up |= before == TALK_HANDSHAKE;
 	talk_tls_up(r->t);
-	REQUIRE(before != TALK_HANDSHAKE || talk_phase(r->t) == TALK_OPEN);
+	REQUIRE(before != TALK_HANDSHAKE ||
+		talk_phase(r->t) == (r->proto->inside ? TALK_INSIDE : TALK_OPEN));
 	REQUIRE(before != TALK_DIALOGUE || talk_phase(r->t) == TALK_REFUSED);
 }
 
@@ -309,7 +339,19 @@ static void check_order(const struct run *r)
 		if (r->to_peer.at[i] & 0x80)
 			REQUIRE(n < r->said.n && r->said.at[n++] == r->to_peer.at[i]);
 	REQUIRE(n == r->said.n || talk_phase(r->t) == TALK_DIALOGUE ||
-		talk_phase(r->t) == TALK_HANDSHAKE);
+		talk_phase(r->t) == TALK_HANDSHAKE || talk_phase(r->t) == TALK_INSIDE ||
+		talk_phase(r->t) == TALK_REDIAL);
+}
+
+/* Where the app speaks first and in ASCII, it has. Not marked, so not counted. */
+static void from_app_first(struct run *r)
+{
+	if (!r->refusal)
+		return;
+	if (strcmp(r->proto->name, "http") == 0)
+		talk_from_app(r->t, span_text("GET / HTTP/1.0\r\n\r\n"));
+	if (strcmp(r->proto->name, "xmpp") == 0)
+		talk_from_app(r->t, span_text("<stream:stream to='x'>"));
 }
 
 static void play(struct run *r, uint8_t setup, struct span in)
@@ -324,6 +366,7 @@ static void play(struct run *r, uint8_t setup, struct span in)
 	r->memory = __sanitizer_get_current_allocated_bytes();
 	r->t = talk_new(&(struct talk_setup){r->proto, r->required, "[192.0.2.1]", NULL, {0}});
 	REQUIRE(r->t);
+	from_app_first(r);
 	for (int i = 0; i < EVENTS_MAX && in.n >= 2; i++) {
 		struct span s = span_first(span_after(in, 2), in.at[1]);
 

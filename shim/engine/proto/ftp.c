@@ -68,17 +68,17 @@ static bool parse(struct talk *t, struct span unit, struct line *line)
 
 static ssize_t frame(struct talk *t, enum side from, struct span in)
 {
-	struct talk_proto *p = talk_proto(t);
+	struct span head = span_first(in, FRAME_LINE_MAX);
 	const uint8_t *lf;
 
-	if (p->step < WAIT_PBSZ)
+	(void)from;
+	if (talk_proto(t)->step < WAIT_PBSZ)
 		return frame_line(t, in);
 	/* Inside TLS all of it passes: telnet's commands, file names, lines however long. */
-	(void)from;
-	lf = in.n ? memchr(in.at, '\n', in.n) : NULL;
+	lf = head.n ? memchr(head.at, '\n', head.n) : NULL;
 	if (lf)
-		return lf - in.at + 1;
-	return in.n >= FRAME_LINE_MAX ? (ssize_t)in.n : 0;
+		return lf - head.at + 1;
+	return head.n == FRAME_LINE_MAX ? FRAME_LINE_MAX : 0;
 }
 
 static enum move no_tls(struct talk *t, const char *why)
