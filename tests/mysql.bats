@@ -154,7 +154,7 @@ scripted_mysql8() {
   [ "$1" = -- ] || { fast=$1; shift; }
   shift
   needs_private
-  exec {peer}< <(/usr/bin/python3 "$root/tests/servers/mysql8.py" "$PWD" "$certs/good.pem" secret $fast 2>peer.err || echo "exit $?")
+  exec {peer}< <(/usr/bin/python3 "$root/tests/servers/mysql8.py" "$PWD" "$certs/good.pem" secret ${fast:+"$fast"} 2>peer.err || echo "exit $?")
   read -r PORT <&"$peer"
   export PORT
   PROTO=mysql watch verify

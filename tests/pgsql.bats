@@ -49,7 +49,7 @@ is_told() {
 }
 
 # A query as the superuser, over the server's own socket.
-inside() { as_postgres $postgresql_bin/psql -AtX -h "$server" -p 5432 -U postgres "$@"; }
+inside() { as_postgres "$postgresql_bin/psql" -AtX -h "$server" -p 5432 -U postgres "$@"; }
 
 @test "psql asks" { expect=42 does psql -AtXc 'select 6 * 7'; }
 @test "psql shows FATAL and our sentence" {
@@ -89,7 +89,7 @@ rows() { pg_restore -f - "$1" | sed -n '/^COPY/,/^\\\./p' | sha256sum; }
   want=$(inside -c "$sum" joe)
   shim pg_dump -Fc -Z0 joe >dump
   [ "$(stat -c %s dump)" -gt 104857600 ]
-  as_postgres $postgresql_bin/pg_dump -h "$server" -p 5432 -U postgres -Fc -Z0 joe >local
+  as_postgres "$postgresql_bin/pg_dump" -h "$server" -p 5432 -U postgres -Fc -Z0 joe >local
   [ "$(rows dump)" = "$(rows local)" ]
   shim pg_restore --no-owner -d copy dump
   [ "$(inside -c "$sum" copy)" = "$want" ]
