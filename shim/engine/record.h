@@ -41,12 +41,11 @@ struct watcher {
 struct record {
 	struct tls *tls;
 	struct watcher watcher;
-	struct share *share;      /* NULL: alone, as are the next nine */
+	struct share *share;      /* NULL: alone, as are the next eight */
 	uint64_t version;         /* of the share that we know */
 	int64_t opened;           /* where r is in the peer's stream */
 	uint32_t generation;      /* KeyUpdates sent */
 	uint64_t sealed;          /* records since then */
-	bool opening;             /* a record is being opened */
 	bool catching_up;         /* what is sealed has been sent by another process */
 	bool inside;              /* we hold its lock */
 	bool deaf, dumb;          /* we cannot catch up any more: no reading, no writing */
@@ -141,6 +140,7 @@ void share_exit(struct record *rec);
 /* Bytes of the peer's stream that are opened or taken out of the kernel, from offset `at`; and records that are sealed. */
 void share_log(struct record *rec, int64_t at, struct span bytes);
 void share_count(struct record *rec, struct span sealed);
+void share_rekeyed(void *rec);
 
 /* record_in.c, for record_share.c: have a window; give it back; open its first n bytes, a whole record, into `plain`. */
 bool record_window(struct record *rec);

@@ -150,11 +150,9 @@ static size_t open_at(struct record *rec, size_t n, uint8_t *at)
 
 	if (rec->share)
 		share_log(rec, rec->opened, span_first(unopened(rec), n));
-	rec->opening = true;
 	tls_feed(rec->tls, span_first(unopened(rec), n));
 	result = tls_open(rec->tls, at, n, &got);
 	tls_feed(rec->tls, span_of(NULL, 0));
-	rec->opening = false;
 	rec->r += n;
 	rec->opened += (int64_t)n;
 	rec->last = n;

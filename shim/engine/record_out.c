@@ -46,7 +46,7 @@ static bool send_sealed(void *of, struct span sealed)
 
 struct tls_wire record_wire(struct record *rec)
 {
-	return (struct tls_wire){.send = send_sealed, .of = rec};
+	return (struct tls_wire){.send = send_sealed, .rekeyed = share_rekeyed, .of = rec};
 }
 
 void record_init(struct record *rec, bool eof_delimits)

@@ -342,14 +342,16 @@ void share_count(struct record *rec, struct span sealed)
 {
 	size_t n;
 
-	for (; (n = tls_record_length(sealed)); sealed = span_after(sealed, n)) {
+	for (; (n = tls_record_length(sealed)); sealed = span_after(sealed, n))
 		rec->sealed++;
-		if (!rec->opening || strcmp(tls_version(rec->tls), "1.3") != 0)
-			continue;
-		/* The one thing that is sealed while a record is opened: the answer to a KeyUpdate. */
-		rec->generation++;
-		rec->sealed = 0;
-	}
+}
+
+void share_rekeyed(void *of)
+{
+	struct record *rec = of;
+
+	rec->generation++;
+	rec->sealed = 0;
 }
 
 /* --- around each call */

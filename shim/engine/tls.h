@@ -26,6 +26,8 @@ enum tls_result {
 struct tls_wire {
 	/* Take all of it, now or into a queue; false when that cannot be (the session is then broken). */
 	bool (*send)(void *of, struct span sealed);
+	/* A KeyUpdate of ours has just been sent: with the next record a new count begins (RFC 8446 4.6.3, 5.3). */
+	void (*rekeyed)(void *of);
 	void *of;
 };
 

@@ -42,6 +42,18 @@ static bool name_peer(struct tls *t)
 	return SSL_set_tlsext_host_name(t->ssl, sni) == 1;
 }
 
+static void note_key_update(int sent, int version, int type, const void *bytes, size_t n, SSL *ssl,
+			    void *of)
+{
+	struct tls *t = of;
+
+	(void)version;
+	(void)ssl;
+	if (sent && type == SSL3_RT_HANDSHAKE && n &&
+	    *(const uint8_t *)bytes == SSL3_MT_KEY_UPDATE && t->wire.rekeyed)
+		t->wire.rekeyed(t->wire.of);
+}
+
 static bool session_start(struct tls *t, const struct tls_session *resume)
 {
 	SSL_SESSION *resumed;
@@ -56,6 +68,8 @@ static bool session_start(struct tls *t, const struct tls_session *resume)
 	SSL_set_bio(t->ssl, bio, bio);
 	if (SSL_set_app_data(t->ssl, t) != 1)
 		return false;
+	SSL_set_msg_callback(t->ssl, note_key_update);
+	SSL_set_msg_callback_arg(t->ssl, t);
 	SSL_set_connect_state(t->ssl);
 	if (resume) {
 		t->guest = true;
@@ -196,6 +210,11 @@ enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
 		else
 			result = t->starved && !t->stuck ? TLS_MORE : broken(t);
 	}
+	/* A KeyUpdate that the peer asks for is sent now, and not with the next record: processes that share the session shall agree
+	 * on when that was (record_share.c). */
+	if (!t->notified && SSL_get_key_update_type(t->ssl) != SSL_KEY_UPDATE_NONE &&
+	    SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED))
+		SSL_do_handshake(t->ssl);
 	errors_back(hosts);
 	errno = saved;
 	return result;
