@@ -84,11 +84,11 @@ enum tls_result record_handshake(struct record *rec, int fd, bool read_ok);
 bool record_prepend(struct record *rec, struct span greeting);
 
 /* Deliver plaintext into iov, leaving its first `skip` bytes alone. Returns bytes; 0 at end of stream; -1 with errno: EAGAIN when the kernel has no more, ECONNRESET when the session broke or
- * was cut short, EIO when another process owns reading, ENOMEM. With peek nothing is taken. No room: 0. */
+ * was cut short, EIO when another process has read too much meanwhile, ENOMEM. With peek nothing is taken. No room: 0. */
 ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip, bool peek);
 
-/* Seal and send what iov holds behind its first `skip` bytes. Returns the bytes the app may count as written; -1 with errno: EAGAIN, EPIPE, ECONNRESET, EIO when another process
- * owns writing, ENOMEM. Never more than RECORD_BATCH records at once: call again while it returns less and !record_unsent(). */
+/* Seal and send what iov holds behind its first `skip` bytes. Returns the bytes the app may count as written; -1 with errno: EAGAIN, EPIPE, ECONNRESET, EIO when this process has lost touch with another
+ * that writes, ENOMEM. Never more than RECORD_BATCH records at once: call again while it returns less and !record_unsent(). */
 ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip);
 
 /* Send what is sealed. 0: all gone; -1 with errno (EAGAIN: wait for POLLOUT). */

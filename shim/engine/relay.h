@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * relay: the process that carries a session where user-space state cannot follow: into a program that is exec()ed, or to processes that
- * share a connection after fork().
+ * relay: the process that carries a session where user-space state cannot follow: into a program that is exec()ed. (After fork() none is needed:
+ * record_share.c.)
  *
  *   program ─ fd ─ [ app end ═ AF_UNIX pair ═ relay end ] relay ─ conn ─ tls ─ record ─ socket ─► peer
  *
