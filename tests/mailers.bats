@@ -21,6 +21,16 @@ teardown_file() {
 
 new_inbox() { rm -rf "$server/mail/inbox"; }
 
+# The program behind send_with_NAME.
+program() {
+  case $1 in
+  s_nail) echo s-nail ;;
+  python) echo /usr/bin/python3 ;;
+  nullmailer) echo nullmailer-send ;;
+  *) echo "$1" ;;
+  esac
+}
+
 # With what the machine's owner would write: the private CA, and nothing but that.
 shimmed() {
   policy "verify to any ca $certs/ca.pem"
@@ -39,6 +49,7 @@ fails_alone() {
 # delivers NAME [auth]
 delivers() {
   needs_private
+  needs_runtime "$(program "$1")"
   new_inbox
   shimmed
   hard_mail >mail
@@ -50,6 +61,7 @@ delivers() {
 # keeps NAME CODE TEXT: what a mailer makes of a certificate for another name: its exit code, and what it says
 keeps() {
   needs_private
+  needs_runtime "$(program "$1")"
   serve --cert "$certs/wrong-name.pem"
   watch verify
   launch=("${shim_command[@]}")
@@ -115,6 +127,7 @@ keeps() {
 
 @test "one mail of 25 MiB arrives whole" {
   needs_private
+  needs_runtime msmtp
   new_inbox
   shimmed
   { printf 'From: sender@example.org\nTo: joe@mail.test\nSubject: big\n\n'
@@ -125,6 +138,7 @@ keeps() {
 
 @test "several mails over one connection" {
   needs_private
+  needs_runtime curl
   new_inbox
   shimmed
   hard_mail >mail
