@@ -55,15 +55,15 @@ HOOK_ALIAS(__fcntl, fcntl);
 
 static SLOW int readable(int fd, void *bytes)
 {
-	struct conn *c =
-		memory_writable(bytes, sizeof(int)) < sizeof(int) ? NULL : table_get(fd);
+	struct conn *c = memory_writable(bytes, sizeof(int)) < sizeof(int) ? NULL : table_get(fd);
 	int result, n = 0;
 
 	if (!c)
 		return real.ioctl(fd, FIONREAD, bytes);
 	result = engine->readable(c, fd, &n);
 	if (result == 0)
-		memcpy(bytes, &n, sizeof(n)); /* need not be aligned, for the kernel: CPython's is not */
+		memcpy(bytes, &n,
+		       sizeof(n)); /* need not be aligned, for the kernel: CPython's is not */
 	return result;
 }
 

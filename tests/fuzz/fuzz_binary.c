@@ -267,7 +267,7 @@ static void check_order(const struct run *r)
 		return;
 	}
 	if (strcmp(r->proto->name, "pgsql") == 0 && said.n >= 8 &&
-	       !memcmp(said.at, "\0\0\0\x08\x04\xd2\x16\x30", 8))
+	    !memcmp(said.at, "\0\0\0\x08\x04\xd2\x16\x30", 8))
 		said = span_after(said, 8);
 	REQUIRE(heard.n == said.n && (!said.n || memcmp(heard.at, said.at, said.n) == 0));
 }
