@@ -134,9 +134,9 @@ thread) runtime=$(gcc -print-file-name=libtsan.so) ;;
 *) runtime= ;;
 esac
 
-# spare_programs (at the top of a file): what Debian's programs do and its sanitizers do not bear, whether we are there or not. p11-kit, which libldap
-# and so libpq need, leaves libc's lock of locales taken under libasan, and who asks for it next waits for ever; PHP opens its extensions with
-# RTLD_DEEPBIND.
+# spare_programs (at the top of a file): what Debian's programs do and its sanitizers do not bear, whether we are there or not. libgpg-error and
+# p11-kit, which libldap and so libpq need, leave libc's lock of locales taken under libasan, and who asks for it next waits for ever; PHP opens
+# its extensions with RTLD_DEEPBIND.
 spare_programs() {
   case ${SAN-} in address* | thread) ;; *) return 0 ;; esac
   local object=$BATS_RUN_TMPDIR/spare_programs.so

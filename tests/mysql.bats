@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Unmodified MySQL and MariaDB programs with TLS off, and a real MariaDB with require_secure_transport=ON (servers/mariadb.bash). Each
 # fails without the shim, does its job with it, and shows our sentence as ERROR 1043 (08S01) when the certificate is wrong.
+# shellcheck disable=SC2030,SC2031  # each test is a subshell
 
 load helper
 load servers/mariadb
