@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * hook_wait: poll(), for blocking descriptors alone.
+ * hook_wait: poll(), for those who take the kernel at its word.
  *
- *   poll ─► kernel: readable ─► ours, and blocking? ─► the engine: for the app, or only for us? ─► wait on
+ *   poll ─► kernel: readable ─► ours? ─► the engine: for the app, or only for us? ─► wait on
  *
- * The kernel is kept truthful about data, but says "readable" too for a handshake flight or a ticket. A program with a non-blocking descriptor
- * gets EAGAIN and waits on, as select(2) tells it to. One with a blocking descriptor may rightly take the kernel at its word: PHP's streams
- * poll, then recv(MSG_DONTWAIT), and take EAGAIN for the end.
+ * The kernel is kept truthful about data, but says "readable" too for a handshake flight or a ticket. Most programs then get EAGAIN and wait
+ * on, as select(2) tells them to. Some take EAGAIN after poll() for an error: PHP's streams, which have a blocking descriptor and
+ * recv(MSG_DONTWAIT), and isync, whose descriptor is non-blocking.
  *
  * Surprising: nothing is added to what the kernel says, only taken away, so a program that does not come through here loses nothing. */
 #include "hook.h"
 #include "process.h"
-#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <time.h>
@@ -29,8 +28,7 @@ static bool is_ours_alone(const struct pollfd *p)
 	struct conn *c;
 
 	if (p->fd < 0 || !(p->revents & (POLLIN | POLLRDNORM)) ||
-	    p->revents & (POLLERR | POLLHUP | POLLRDHUP) || !table_has(p->fd) ||
-	    process_borrowed() || real.fcntl(p->fd, F_GETFL, NULL) & O_NONBLOCK)
+	    p->revents & (POLLERR | POLLHUP | POLLRDHUP) || !table_has(p->fd) || process_borrowed())
 		return false;
 	c = table_get(p->fd);
 	return c && !engine->ready(c, p->fd);
