@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""ftp_client.py HOST PORT get|put|empty|abort: one transfer with ftplib, without TLS of its own; every reply of the server is printed. Exit 1 and
+"""ftp_client.py HOST PORT get|put|empty|abort|wait: one transfer with ftplib, without TLS of its own; every reply of the server is printed. Exit 1 and
 the error's name when ftplib raises one."""
 import ftplib, io, sys
 
@@ -17,7 +17,7 @@ def reply():
 
 
 try:
-    ftp.connect(host, port, timeout=30)
+    ftp.connect(host, port, timeout=None if what == "wait" else 30)  # None: it blocks in recv()
     ftp.login("joe", "x")
     ftp.voidcmd("TYPE I")
     if what == "abort":

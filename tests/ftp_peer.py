@@ -3,6 +3,7 @@
 """ftp_peer.py CERTIFICATE HOW [DATA-CERTIFICATE]: an FTP server that is faithful on the control connection and not on the data connections:
 
   good    it does all it should          plain   data in the clear, although PROT P was agreed
+  silent  no word inside TLS at all
   cut     FIN without close_notify       other   another certificate there (DATA-CERTIFICATE), and no resumption
 
 and that says 226 whatever happens. Prints its port; serves one client; then prints what it received of an upload."""
@@ -50,6 +51,8 @@ def transfer(upload):
 
 
 for line in lines:
+    if how == "silent":
+        continue
     word = line.split()[0].upper()
     answer = b"200 ok"
     if word == b"USER":

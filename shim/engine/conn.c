@@ -245,6 +245,8 @@ static ssize_t receive_open(struct call *call)
 	if (n >= 0)
 		return n;
 	call->wait = WAIT_IN;
+	if (errno == EAGAIN && conn_overdue(c, call->fd))
+		return receive_refused(call);
 	return errno == EAGAIN ? AGAIN : FAILED;
 }
 
@@ -324,7 +326,7 @@ static bool call_waits(struct call *call)
 	int64_t deadline = call->c->deadline_ms ? call->c->deadline_ms : INT64_MAX; /* none runs */
 	bool worth = false;
 
-	if (is_settled(call->c))
+	if (is_settled(call->c) && !conn_awaits_answer(call->c))
 		deadline = -1;
 	conn_unlock(call->c);
 	if (call->wait == WAIT_MOVED)

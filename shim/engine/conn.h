@@ -92,6 +92,9 @@ size_t conn_hold(struct conn *c, const struct iovec *iov, size_t n, size_t skip)
 bool conn_send_early(struct conn *c, int fd);
 /* OPEN: has the talk inside TLS refused what the app said? Then the session has been ended. */
 bool conn_talk_broke(struct conn *c, int fd);
+/* OPEN: does the talk inside TLS wait for an answer, without which the app is told nothing? And has it waited too long? Then it has refused. */
+bool conn_awaits_answer(const struct conn *c);
+bool conn_overdue(struct conn *c, int fd);
 /* The peer's next `used` bytes are done with: take them out of the kernel. As long as the app has not come for what it is to be told, one
  * byte stays, so that it sees the descriptor readable. */
 void conn_done_with(struct conn *c, int fd, size_t used);

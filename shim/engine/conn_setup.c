@@ -288,6 +288,7 @@ static bool look_inside(void *of, struct span opened, struct buf *plain)
 	size_t used;
 	bool fits;
 
+	c->deadline_ms = 0; /* each answer has its time */
 	conn_data_before(c);
 	used = talk_from_peer(c->talk, opened);
 	fits = conn_data_after(c) && buf_add(plain, buf_span(words));
@@ -532,6 +533,22 @@ enum wait conn_advance(struct conn *c, int fd, bool read_ok)
 		return wait;
 	too_late(c, fd);
 	return c->phase == CONN_CLEAR ? clear_step(c, fd) : WAIT_NONE;
+}
+
+bool conn_awaits_answer(const struct conn *c)
+{
+	return c->phase == CONN_OPEN && c->talk && talk_phase(c->talk) == TALK_INSIDE &&
+	       talk_proto(c->talk)->waiting;
+}
+
+bool conn_overdue(struct conn *c, int fd)
+{
+	if (!conn_awaits_answer(c) || !deadline_over(c))
+		return false;
+	talk_too_late(c->talk, "the server did not answer inside TLS before the deadline (the rule's "
+			       "`timeout`)");
+	refused(c, fd);
+	return true;
 }
 
 size_t conn_hold(struct conn *c, const struct iovec *iov, size_t n, size_t skip)

@@ -106,6 +106,7 @@ struct talk_proto {
 	const char *host; /* the name the app asked for, or NULL */
 	bool spent;       /* set it before NOTLS when the app cannot go on in this stream, because the peer has heard too much of
 	                   * us: should the policy allow plaintext, the peer is dialled again first */
+	bool waiting;     /* inside TLS: the peer owes an answer to words of our own, and the app its greeting: the deadline runs */
 	const uint8_t *peer_v4; /* the peer's address, when it is one of IPv4; else NULL */
 	struct talk_data data;
 	const char *why;  /* set it before NOTLS, BAD or -1: an English sentence, a string constant */

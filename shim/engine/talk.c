@@ -398,6 +398,10 @@ void talk_refuse(struct talk *t, enum cause cause, const char *why)
 
 void talk_too_late(struct talk *t, const char *why)
 {
+	if (t->phase == TALK_INSIDE && t->own.waiting) {
+		refuse(t, CAUSE_OTHER, why);
+		return;
+	}
 	if (t->phase != TALK_DIALOGUE || !t->proto->silence_s || buf_len(&t->to_peer)) {
 		talk_refuse(t, CAUSE_OTHER, why);
 		return;

@@ -126,6 +126,7 @@ static void inside_begin(struct talk *t)
 {
 	talk_proto(t)->step = WAIT_PBSZ;
 	talk_proto(t)->code = 0;
+	talk_proto(t)->waiting = true;
 	talk_say(t, "PBSZ 0\r\n");
 }
 
@@ -134,6 +135,7 @@ static void inside_begin(struct talk *t)
 static enum move protected_now(struct talk *t)
 {
 	talk_proto(t)->step = READY;
+	talk_proto(t)->waiting = false;
 	talk_release_greeting(t);
 	return MOVE_KEEP;
 }
@@ -154,6 +156,7 @@ static enum move protecting(struct talk *t, const struct line *line)
 	}
 	if ((line->code == 530 || line->code == 503) && !(p->seen & LOGGED_IN)) {
 		p->step = WAIT_LOGIN;
+		p->waiting = false;
 		talk_release_greeting(t);
 		return MOVE_KEEP;
 	}

@@ -169,6 +169,7 @@ static enum move peer(struct talk *t, struct span unit)
 static void inside_begin(struct talk *t)
 {
 	talk_proto(t)->step = WAIT_ANSWER;
+	talk_proto(t)->waiting = true;
 }
 
 static enum move inside(struct talk *t, enum side from, uint8_t *unit, size_t n)
@@ -182,6 +183,7 @@ static enum move inside(struct talk *t, enum side from, uint8_t *unit, size_t n)
 		return MOVE_HOLD;
 	if (unit[9] != '1')
 		p->step = READY;
+	p->waiting = p->step != READY;
 	return MOVE_KEEP;
 }
 
