@@ -114,13 +114,13 @@ class Libevent(Suite):
         return found
 
 
-QUICK = {"select", "poll", "epoll", "selectors", "smtplib", "poplib"}
+QUICK = {"select", "poll", "epoll", "socket", "socketserver", "smtplib"}
 NO_TCP = {"select", "selectors", "poll", "epoll", "subprocess", "fork1"}
 
 
 def all_suites():
     found = [Python(f"test_{name}", tls=name not in NO_TCP, short=name in QUICK) for name in PYTHON_TESTS]
     found.append(Libuv("libuv", tls=True, short=False))
-    for name, others, short in (("epoll", ("POLL", "SELECT"), True), ("poll", ("EPOLL", "SELECT"), False), ("select", ("EPOLL", "POLL"), False)):
-        found.append(Libevent(f"libevent-{name}", others, tls=True, short=short))
+    for name, others in (("epoll", ("POLL", "SELECT")), ("poll", ("EPOLL", "SELECT")), ("select", ("EPOLL", "POLL"))):
+        found.append(Libevent(f"libevent-{name}", others, tls=True, short=False))
     return found
