@@ -862,7 +862,8 @@ static void end_session(struct conn *c, int fd)
 /* The last descriptor is closed. */
 static void say_goodbye(struct conn *c, int fd)
 {
-	if (conn_may_wait(fd, 0) || !leave_held(c, fd))
+	/* What becomes of a data connection this process must know: the control connection tells the app. */
+	if (conn_may_wait(fd, 0) || c->is_data || !leave_held(c, fd))
 		end_session(c, fd);
 	c->phase = CONN_CLOSED;
 	record_free(&c->rec);
