@@ -249,6 +249,14 @@ static bool is_loopback(const struct address *a)
 	return a->v4 ? a->bytes[0] == 127 : !memcmp(a->bytes, one, sizeof one);
 }
 
+/* 0.0.0.0 and ::, which connect(2) takes to this host. */
+static bool is_unspecified(const struct address *a)
+{
+	static const uint8_t zero[16];
+
+	return !memcmp(a->bytes, zero, a->v4 ? 4 : sizeof zero);
+}
+
 static bool within(const struct address *a, const struct address *network, unsigned bits)
 {
 	unsigned rest = bits % 8, mask = 0xff00u >> rest & 0xff;
@@ -283,7 +291,7 @@ bool host_matches(const struct host *host, const struct peer *peer)
 	case HOST_ANY:
 		return true;
 	case HOST_LOCALHOST:
-		return is_loopback(&peer->address);
+		return is_loopback(&peer->address) || is_unspecified(&peer->address);
 	case HOST_NAME:
 		return peer->name && same_name(peer->name, peer->name_n, host->name, host->name_n);
 	case HOST_SUBDOMAINS:
@@ -302,8 +310,12 @@ bool host_specific(const struct host *host)
 
 static bool covers_network(const struct host *a, const struct host *b)
 {
+	const unsigned all = b->address.v4 ? 32 : 128;
+
+	if (a->kind == HOST_LOCALHOST && is_unspecified(&b->address))
+		return b->bits == all;
 	if (a->kind == HOST_LOCALHOST)
-		return is_loopback(&b->address) && b->bits >= (b->address.v4 ? 8u : 128u);
+		return is_loopback(&b->address) && b->bits >= (b->address.v4 ? 8u : all);
 	return a->kind == HOST_NETWORK && a->bits <= b->bits &&
 	       within(&b->address, &a->address, a->bits);
 }
