@@ -5,6 +5,7 @@
  *   pair[0] ── TCP ── pair[1]      once plain, once with pair[0] in the table */
 #include "engine_open.h"
 #include "process.h"
+#include "real.h"
 #include "table.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -71,8 +72,16 @@ static int readable(struct conn *c, int fd, int *bytes)
 	return (int)syscall(SYS_ioctl, fd, FIONREAD, bytes);
 }
 
+static bool close_twice; /* a second thread closes while the first one still ends the connection */
+static bool kept;
+
 static void release(struct conn *c, int fd)
 {
+	if (close_twice) {
+		close_twice = false;
+		close(fd);
+		kept = table_has(fd);
+	}
 	c->releases++;
 	c->stale += fd < 0;
 	drop(c); /* the caller's */
@@ -407,6 +416,51 @@ static void test_copies(void)
 	      "the last close releases the last slot");
 }
 
+static volatile bool covered; /* volatile: libc declares that dup2() calls nothing of ours */
+
+/* The moment after the kernel's dup2(), when another thread may already write to the copy. */
+static int dup2_and_look(int fd, int to)
+{
+	int copy = (int)syscall(SYS_dup3, fd, to, 0);
+
+	covered = table_has(to) && !table_holds(&conn, to);
+	return copy;
+}
+
+static void test_copy_covered(void)
+{
+	int (*kernel)(int, int) = real.dup2;
+	int pair[2], other = open("/dev/null", O_WRONLY);
+
+	connect_pair(pair, true);
+	real.dup2 = dup2_and_look;
+	check(dup2(pair[0], other) == other && covered && table_holds(&conn, other),
+	      "dup2() of ours is never without its slot, from the kernel's copy on");
+	covered = false;
+	check(dup2(pair[0], other) == other && covered && table_holds(&conn, other) &&
+		      conn.releases == 1 && conn.ref.refs == 2 && conn.ref.slots == 2,
+	      "nor over a copy");
+	check(dup2(pair[0], 1 << 19) < 0 && errno == EBADF && !table_has(1 << 19) &&
+		      conn.ref.refs == 2 && conn.ref.slots == 2,
+	      "a dup2() that fails leaves no slot");
+	real.dup2 = kernel;
+	close(other);
+	close_pair(pair);
+	check(conn.ref.refs == 0 && conn.ref.slots == 0, "all of it is given back");
+}
+
+static void test_double_close(void)
+{
+	int pair[2];
+
+	connect_pair(pair, true);
+	close_twice = true;
+	close(pair[0]);
+	check(kept && !table_has(pair[0]) && conn.releases == 1 && conn.ref.refs == 0,
+	      "who closes what another thread is closing leaves it the slot");
+	close(pair[1]);
+}
+
 static void test_stale(void)
 {
 	int pair[2], again;
@@ -485,6 +539,8 @@ int main(void)
 	test_same(streams, "streams are as from the kernel");
 	test_partial();
 	test_copies();
+	test_copy_covered();
+	test_double_close();
 	test_stale();
 	test_reborn();
 	test_borrowed();

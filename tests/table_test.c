@@ -61,13 +61,35 @@ static void test_leaving(void)
 	check(table_get(6) == &c && c.ref.refs == 3, "until the descriptor is closed, calls still find the connection");
 	check(!table_put(6, &next), "and the slot is taken");
 	table_going(6);
-	table_vacate(6);
+	table_vacate(6, &c);
 	check(!table_has(6) && c.ref.refs == 2, "vacating drops the slot's reference");
 	check(table_put(6, &next), "and makes room for the next");
 	table_going(6);
-	table_vacate(6);
+	table_vacate(6, &c);
 	check(table_get(6) == &next, "which a late vacate leaves alone");
 	table_remove(6);
+}
+
+static void test_reserving(void)
+{
+	struct conn c = {.ref.refs = 1}, next = {.ref.refs = 1};
+
+	check(table_reserve(8, &c) && table_has(8) && !table_holds(&c, 8) && c.ref.slots == 1,
+	      "a slot can be reserved, and counts");
+	check(!table_reserve(8, &next) && !table_put(8, &next) && !table_leave(8), "for one only");
+	table_unreserve(8, &c);
+	check(!table_has(8) && c.ref.slots == 0 && c.ref.refs == 1, "and be given up again");
+	table_put(8, &c);
+	check(!table_reserve(8, &next), "a connection in use is not displaced");
+	table_drop(table_leave(8));
+	table_going(8);
+	c.ref.refs++; /* ours, so that the last one is not dropped here */
+	check(table_reserve(8, &next) && c.ref.refs == 1, "one that goes is, and its reference dropped");
+	table_vacate(8, &c);
+	table_settle(8, &next);
+	table_vacate(8, &c);
+	check(table_holds(&next, 8), "which the one who closes it leaves alone");
+	table_remove(8);
 }
 
 static void test_edges(void)
@@ -224,6 +246,7 @@ int main(void)
 {
 	test_one();
 	test_leaving();
+	test_reserving();
 	test_edges();
 	test_last();
 	test_race();

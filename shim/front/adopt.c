@@ -30,3 +30,19 @@ int adopt_copy(int fd, struct conn *c)
 	}
 	return -1;
 }
+
+int adopt_reserved(int fd, struct conn *c)
+{
+	struct conn *mine;
+
+	table_settle(fd, c);
+	if (stream_take(fd)) {
+		inherit_hide(fd);
+		return fd;
+	}
+	if ((mine = table_remove(fd)))
+		table_drop(mine);
+	real.close(fd);
+	errno = ENOMEM;
+	return -1;
+}

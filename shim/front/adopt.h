@@ -13,4 +13,7 @@ bool adopt(int fd, struct conn *c);
  * -1, else ENOMEM (EMFILE: its number is too large) with fd closed, because a descriptor that we cannot watch would carry plaintext. */
 int adopt_copy(int fd, struct conn *c);
 
+/* fd, reserved for c (table_reserve), has become its copy. As adopt_copy. */
+int adopt_reserved(int fd, struct conn *c);
+
 #endif

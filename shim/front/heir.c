@@ -84,6 +84,7 @@ static void look(int fd, void *arg)
 static void replace(int fd, void *arg)
 {
 	const struct estate *e = arg;
+	struct conn *ending = NULL;
 	bool left, ours = table_has(fd) && !process_borrowed();
 
 	if (cookie_of(fd) != e->cookie)
@@ -94,10 +95,9 @@ static void replace(int fd, void *arg)
 	}
 	left = is_left(fd);
 	if (ours)
-		slot_release(fd);
+		ending = slot_release(fd);
 	syscall(SYS_dup3, e->end, fd, left ? 0 : O_CLOEXEC);
-	if (ours)
-		slot_released(fd);
+	slot_released(fd, ending);
 }
 
 /* Consumes c. */

@@ -16,13 +16,14 @@
 
 static SLOW int close_ours(int fd)
 {
+	struct conn *left;
 	int result;
 
 	if (process_borrowed())
 		return real.close(fd);
-	slot_release(fd);
+	left = slot_release(fd);
 	result = real.close(fd);
-	slot_released(fd);
+	slot_released(fd, left);
 	return result;
 }
 
@@ -103,24 +104,34 @@ static int replace(int fd, int to, int flags, bool three)
 	return three ? real.dup3(fd, to, flags) : real.dup2(fd, to);
 }
 
+/* No room in the table, or another thread is just replacing `to`: then as dup(2) says of such races. */
+static int refuse_copy(int to)
+{
+	errno = table_has(to) ? EBUSY : ENOMEM;
+	return -1;
+}
+
 /* dup2() or dup3() with one of ours on either side. */
 static SLOW int replace_ours(int fd, int to, int flags, bool three)
 {
-	struct conn *c;
-	bool ends;
+	struct conn *c, *left;
+	bool reserved;
 	int copy;
 
-	if (fd == to || process_borrowed())
+	if (fd == to || process_borrowed() || !valid(fd))
 		return replace(fd, to, flags, three);
 	c = table_get(fd);
-	ends = table_has(to) && valid(fd);
-	if (ends)
-		slot_release(to);
-	copy = replace(fd, to, flags, three);
-	if (copy < 0 && ends) /* still open, and not ours any more: nothing may be said on it */
+	left = slot_release(to);
+	reserved = c && table_reserve(to, c);
+	copy = c && !reserved && (unsigned)to < TABLE_FDS ? refuse_copy(to)
+							  : replace(fd, to, flags, three);
+	if (copy < 0 && left) /* still open, and not ours any more: nothing may be said on it */
 		syscall(SYS_shutdown, to, SHUT_RDWR);
-	if (ends)
-		slot_released(to);
+	if (copy < 0 && reserved)
+		table_unreserve(to, c);
+	slot_released(to, left);
+	if (copy >= 0 && reserved)
+		return adopt_reserved(copy, c);
 	return c ? adopt_copy(copy, c) : copy;
 }
 

@@ -52,16 +52,16 @@ static bool is_dead(int fd)
 /* connect() on a descriptor that is already ours. */
 static SLOW int connect_again(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	struct conn *c;
+	struct conn *c, *left;
 	int result;
 
 	if (process_borrowed() || len < sizeof(addr->sa_family) || !memory_readable(addr, len))
 		return real.connect(fd, addr, len);
 	if (addr->sa_family == AF_UNSPEC) {
 		watch_give_up_copies(fd);
-		slot_release(fd);
+		left = slot_release(fd);
 		result = real.connect(fd, addr, len);
-		slot_released(fd);
+		slot_released(fd, left);
 		inherit_show(fd);
 		return result;
 	}

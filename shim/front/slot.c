@@ -5,8 +5,8 @@
 #include "process.h"
 #include <errno.h>
 
-/* `fd` as the engine shall see it: -1 when it is not the connection's any more. */
-static void end(int fd, int seen)
+/* `seen`: fd as the engine shall see it: -1 when it is not the connection's any more. */
+static struct conn *end(int fd, int seen)
 {
 	struct conn *c = table_leave(fd);
 	int error = errno;
@@ -14,28 +14,36 @@ static void end(int fd, int seen)
 	if (c)
 		engine_end(c, seen);
 	errno = error;
+	return c;
 }
 
-void slot_release(int fd)
+struct conn *slot_release(int fd)
 {
-	end(fd, fd);
-	if ((unsigned)fd < TABLE_FDS)
+	struct conn *left = end(fd, fd);
+
+	if (left)
 		table_going(fd);
+	return left;
 }
 
-void slot_released(int fd)
+void slot_released(int fd, struct conn *left)
 {
 	int error = errno;
 
-	if (table_has(fd))
-		table_vacate(fd);
+	if (left)
+		table_vacate(fd, left);
 	errno = error;
 }
 
 void slot_drop_stale(int fd)
 {
+	int error;
+
 	if (process_borrowed())
 		return;
 	end(fd, -1);
-	slot_released(fd);
+	error = errno;
+	if (table_has(fd))
+		table_vacate(fd, NULL);
+	errno = error;
 }

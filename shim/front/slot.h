@@ -6,9 +6,10 @@
 #include "table.h"
 
 /* fd is about to be closed or replaced: end our part of its connection; and, right after the kernel has done it (or failed to), free
- * the slot. Always in pairs. They do nothing when fd is not ours. */
-void slot_release(int fd);
-void slot_released(int fd);
+ * the slot. Always in pairs, the second with what the first returned: NULL when fd is not ours, or another thread is just closing it and
+ * will free the slot itself. A pointer to compare, not a reference. */
+struct conn *slot_release(int fd);
+void slot_released(int fd, struct conn *left);
 
 /* The slow half of slot_fresh. */
 void slot_drop_stale(int fd);

@@ -9,8 +9,9 @@
 
 enum { CHUNK = 1024, CHUNKS = TABLE_FDS / CHUNK };
 
-/* LEAVING: the connection is being ended, calls still find it. GOING: the kernel is closing or replacing the descriptor. */
-enum { STATE_FREE, STATE_OURS, STATE_LEAVING, STATE_GOING };
+/* COMING: the kernel is making it a copy of one of ours. LEAVING: the connection is being ended, calls still find it. GOING: the kernel is closing
+ * or replacing the descriptor. */
+enum { STATE_FREE, STATE_OURS, STATE_COMING, STATE_LEAVING, STATE_GOING };
 
 typedef struct conn *_Atomic slot;
 
@@ -45,12 +46,16 @@ static bool hold(struct conn *c)
 	return false;
 }
 
-/* Somebody is just closing fd: its number may be a new file's at any moment, and whose a call is meant for cannot be told before that is over. Bounded,
+/* Somebody is just closing or replacing fd: its number may be a new file's at any moment, and whose a call is meant for cannot be told before that is over. Bounded,
  * for the caller may be a signal handler that interrupted the one who closes. */
 static void wait_while_going(int fd)
 {
-	for (int i = 0; i < 100000 && atomic_load(&table_state[fd]) == STATE_GOING; i++)
+	unsigned char state = atomic_load(&table_state[fd]);
+
+	for (int i = 0; i < 100000 && (state == STATE_GOING || state == STATE_COMING); i++) {
 		sched_yield();
+		state = atomic_load(&table_state[fd]);
+	}
 }
 
 struct conn *table_take(int fd)
@@ -104,6 +109,14 @@ static slot *find_or_make(int fd)
 	return s + fd % CHUNK;
 }
 
+static void fill(int fd, slot *s, struct conn *c)
+{
+	atomic_fetch_add(&ref(c)->slots, 1);
+	atomic_store(s, c);
+	if (fd >= atomic_load(&end))
+		atomic_store(&end, fd + 1);
+}
+
 bool table_put(int fd, struct conn *c)
 {
 	slot *s = NULL;
@@ -112,16 +125,59 @@ bool table_put(int fd, struct conn *c)
 		return false;
 	table_lock();
 	if ((s = find_or_make(fd)) && !atomic_load(s)) {
-		atomic_fetch_add(&ref(c)->slots, 1);
-		atomic_store(s, c);
+		fill(fd, s, c);
 		atomic_store(&table_state[fd], STATE_OURS);
-		if (fd >= atomic_load(&end))
-			atomic_store(&end, fd + 1);
 	} else {
 		s = NULL;
 	}
 	table_unlock();
 	return s;
+}
+
+bool table_reserve(int fd, struct conn *c)
+{
+	struct conn *was = NULL;
+	slot *s = NULL;
+
+	if ((unsigned)fd >= TABLE_FDS)
+		return false;
+	table_lock();
+	if ((s = find_or_make(fd)) &&
+	    (!(was = atomic_load(s)) || atomic_load(&table_state[fd]) >= STATE_LEAVING)) {
+		atomic_store(&table_state[fd], STATE_COMING); /* first: nobody shall find c before */
+		fill(fd, s, c);
+	} else {
+		s = NULL;
+	}
+	table_unlock();
+	if (s && was)
+		table_drop(was);
+	return s;
+}
+
+/* Is fd's slot reserved for c? Writers only. */
+static bool is_coming(int fd, struct conn *c)
+{
+	return atomic_load(&table_state[fd]) == STATE_COMING && atomic_load(find(fd)) == c;
+}
+
+void table_settle(int fd, struct conn *c)
+{
+	table_lock();
+	if (is_coming(fd, c))
+		atomic_store(&table_state[fd], STATE_OURS);
+	table_unlock();
+}
+
+void table_unreserve(int fd, struct conn *c)
+{
+	table_lock();
+	if (is_coming(fd, c)) {
+		atomic_store(&table_state[fd], STATE_FREE);
+		atomic_store(find(fd), NULL);
+		atomic_fetch_sub(&ref(c)->slots, 1);
+	}
+	table_unlock();
 }
 
 /* Empty the slot if c is in it, or, with c NULL, whoever is. */
@@ -170,18 +226,19 @@ void table_going(int fd)
 	atomic_compare_exchange_strong(&table_state[fd], &leaving, STATE_GOING);
 }
 
-void table_vacate(int fd)
+void table_vacate(int fd, struct conn *c)
 {
-	struct conn *c = NULL;
+	struct conn *was = NULL;
 
 	table_lock();
-	if (atomic_load(&table_state[fd]) >= STATE_LEAVING) {
-		c = atomic_exchange(find(fd), NULL);
+	if (atomic_load(&table_state[fd]) >= STATE_LEAVING &&
+	    (!c || atomic_load(find(fd)) == c)) {
+		was = atomic_exchange(find(fd), NULL);
 		atomic_store(&table_state[fd], STATE_FREE);
 	}
 	table_unlock();
-	if (c)
-		table_drop(c);
+	if (was)
+		table_drop(was);
 }
 
 void table_forget(struct conn *c)

@@ -40,6 +40,13 @@ bool table_holds(struct conn *c, int fd);
  * too large, or the slot is not empty. Takes the writers' lock. */
 bool table_put(int fd, struct conn *c);
 
+/* Point fd at c before the kernel's dup2() makes it a copy, so that no call of another thread on that number reaches the kernel in plaintext
+ * between the two: until table_settle (done) or table_unreserve (failed) such calls wait. As table_put otherwise, but takes the place of one that
+ * is leaving, whose reference is dropped; table_unreserve leaves the reference to the caller again. */
+bool table_reserve(int fd, struct conn *c);
+void table_settle(int fd, struct conn *c);
+void table_unreserve(int fd, struct conn *c);
+
 /* Empty the slot and return its conn, the slot's reference now being the caller's; NULL when fd was not ours.
  * Of several callers exactly one gets it. Takes the writers' lock. */
 struct conn *table_remove(int fd);
@@ -49,10 +56,11 @@ struct conn *table_remove(int fd);
  *   table_leave    the slot keeps its conn, calls still find it; returns the conn with a reference for the caller, to exactly one of several
  *   table_going    just before the kernel's close: calls wait for the moment it takes
  *   table_vacate   just after: the slot is empty and its reference dropped
- * leave and vacate take the writers' lock. going and vacate do nothing to a slot that nobody leaves. */
+ * leave and vacate take the writers' lock. going and vacate are for who got the conn from leave, and do nothing to a slot that nobody leaves;
+ * vacate neither when somebody else's conn is in it by now (c NULL: whoever's). */
 struct conn *table_leave(int fd);
 void table_going(int fd);
-void table_vacate(int fd);
+void table_vacate(int fd, struct conn *c);
 
 /* The next fd >= from that is ours, or -1. */
 int table_next(int from);

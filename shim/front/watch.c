@@ -174,8 +174,7 @@ static int refuse_broken(const struct dial *d)
 void watch_give_up_copies(int fd)
 {
 	for (int copy = copies_next(fd, 0); copy >= 0; copy = copies_next(fd, copy + 1)) {
-		slot_release(copy);
-		slot_released(copy);
+		slot_released(copy, slot_release(copy));
 		inherit_show(copy);
 	}
 }
@@ -184,8 +183,7 @@ void watch_give_up_copies(int fd)
 static void give_up(int fd)
 {
 	watch_give_up_copies(fd);
-	slot_release(fd);
-	slot_released(fd);
+	slot_released(fd, slot_release(fd));
 	inherit_show(fd);
 }
 
