@@ -527,8 +527,27 @@ static void test_borrowed(void)
 	close_pair(pair);
 }
 
+/* Before the first connection. */
+static void test_first_in_child(void)
+{
+	int status, child;
+
+	process_begin();
+	check(!process_borrowed(), "a new process owns its memory");
+	if ((child = vfork()) == 0)
+		_exit(process_borrowed() ? 0 : 1);
+	check(waitpid(child, &status, 0) == child && status == 0, "a child of vfork() does not");
+	check(!process_borrowed(), "which leaves it to its parent");
+	child = (int)syscall(SYS_fork);
+	if (child == 0)
+		_exit(!process_borrowed() && !process_borrowed() ? 0 : 1);
+	check(waitpid(child, &status, 0) == child && status == 0,
+	      "a forked child does, whoever forked it");
+}
+
 int main(void)
 {
+	test_first_in_child();
 	engine = &counting;
 	process_own();
 	test_same(receive_edges, "receiving is as from the kernel");

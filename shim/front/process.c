@@ -1,17 +1,46 @@
 /* SPDX-License-Identifier: MIT
- * process: the pid tells, because vfork() runs no handlers. */
+ * process: the pid tells, because vfork() runs no handlers; and a page with MADV_WIPEONFORK, which is empty in a child that has a memory of its own. */
 #include "process.h"
+#include <errno.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-static _Atomic pid_t owner; /* 0: nothing is ours yet */
+static _Atomic pid_t owner;          /* 0: not known */
+static _Atomic bool watching;        /* process_own() has been called: there is something to protect */
+static _Atomic char *_Atomic intact; /* 1, in a forked child 0; NULL: the kernel has no such page */
+
+void process_begin(void)
+{
+	int error = errno;
+	void *page = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page != MAP_FAILED && madvise(page, 1, MADV_WIPEONFORK) == 0) {
+		intact = page;
+		*intact = 1;
+		owner = getpid();
+	} else if (page != MAP_FAILED) {
+		munmap(page, 1);
+	}
+	errno = error;
+}
 
 void process_own(void)
 {
+	watching = true;
 	owner = getpid();
 }
 
 bool process_borrowed(void)
 {
-	return owner && owner != getpid();
+	pid_t me;
+
+	if (!owner || owner == (me = getpid()))
+		return false;
+	if (watching || *intact)
+		return true;
+	owner = me; /* a child by fork(), before our handler for that was needed */
+	*intact = 1;
+	return false;
 }

@@ -5,11 +5,16 @@
  *   vfork()  child *in* our memory, until it execs (CPython's subprocess, shells): what it closes and dups are its own descriptors,
  *            the table describes its parent's
  *
- * A fork that bypasses the C library looks like the second, and is treated as carefully. */
+ * A fork that bypasses the C library looks like the second once the engine is open, and is treated as carefully. Before, a page that
+ * the kernel wipes in every forked child tells the two apart. */
 #ifndef STARTTLS_PROCESS_H
 #define STARTTLS_PROCESS_H
 
 #include <stdbool.h>
+
+/* Once, when we are loaded: remember who we are, so that a first connection in a child of vfork() is known for what it is. Without it, or on kernels before
+ * 4.14, that is known from process_own() on. */
+void process_begin(void);
 
 /* This process owns its memory: when the engine is opened, and in the child of fork(). */
 void process_own(void);

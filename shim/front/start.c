@@ -31,6 +31,7 @@ const char *start_log(void)
 
 __attribute__((constructor)) static void begin(void)
 {
+	process_begin();
 	arrive();
 }
 
