@@ -63,7 +63,7 @@ begin() {
 
 @test "irc: a plain program registers, and the server says that it uses TLS" {
   begin
-  chat mail.test -- "${shim_command[@]}" >talk
+  chat mail.test -- "${shim_command[@]}" >./talk
   grep -q " 671 plain plain :is using a secure connection" talk
   log_says "starttls verified to=mail.test addr=127.0.0.1 port=6667 proto=irc"
   only_words STARTTLS
@@ -119,7 +119,7 @@ Irssi::signal_add("message public", sub { my ($s, $text) = @_; $s->command("msg 
 END
   mkfifo keyboard
   exec 7<>keyboard
-  chat mail.test irssi -- "${shim_command[@]}" >talk 3>&- 7>&- &
+  chat mail.test irssi -- "${shim_command[@]}" >./talk 3>&- 7>&- &
   local plain=$! irssi
   until grep -q " 366 " talk; do sleep 0.1; done # it is in the channel, so it sees who comes
   TERM=xterm "${shim_command[@]}" script -qec "irssi --home=$PWD/home" /dev/null <&7 >screen 3>&- 2>&1 &

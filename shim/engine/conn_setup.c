@@ -100,7 +100,8 @@ void conn_forget(struct conn *c)
 {
 	c->phase = CONN_GONE;
 	if (c->low_water)
-		sys_setsockopt(c->rec.fd, SOL_SOCKET, SO_RCVLOWAT, &c->low_water, sizeof c->low_water);
+		sys_setsockopt(c->rec.fd, SOL_SOCKET, SO_RCVLOWAT, &c->low_water,
+			       sizeof c->low_water);
 	front->forget(c);
 }
 
@@ -297,7 +298,8 @@ static bool look_inside(void *of, struct span opened, struct buf *plain)
 		conn_log(c, EVENT_REFUSED, plain_why(c));
 		return false;
 	}
-	return fits && buf_add(plain, span_after(opened, used)); /* behind its end all is the app's */
+	return fits &&
+	       buf_add(plain, span_after(opened, used)); /* behind its end all is the app's */
 }
 
 bool conn_talk_broke(struct conn *c, int fd)
@@ -545,8 +547,9 @@ bool conn_overdue(struct conn *c, int fd)
 {
 	if (!conn_awaits_answer(c) || !deadline_over(c))
 		return false;
-	talk_too_late(c->talk, "the server did not answer inside TLS before the deadline (the rule's "
-			       "`timeout`)");
+	talk_too_late(c->talk,
+		      "the server did not answer inside TLS before the deadline (the rule's "
+		      "`timeout`)");
 	refused(c, fd);
 	return true;
 }

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ * conn_call: what receiving and transmitting have in common; conn_call.h has the contracts. */
+#include "conn_call.h"
+#include "sys.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+
+size_t call_bytes(const struct iovec *iov, size_t n)
+{
+	size_t room = 0;
+
+	for (; n; iov++, n--)
+		room += iov->iov_len;
+	return room;
+}
+
+bool conn_settled(const struct conn *c)
+{
+	return c->phase != CONN_TALK && c->phase != CONN_SHAKE && c->phase != CONN_REDIAL;
+}
+
+/* Another process (fork) has begun to bring TLS up; what comes of that, we can never know. */
+bool conn_strange(const struct conn *c)
+{
+	bool early = !conn_settled(c) || (c->phase == CONN_OPEN && c->talk);
+
+	return early && !share_early(&c->rec);
+}
+
+bool conn_has_held(const struct conn *c)
+{
+	return (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL) &&
+	       c->talk && c->spoke && !conn_strange(c);
+}
+
+/* Small writes may be held back by Nagle's algorithm until the peer acknowledges what went before, which it may delay by 40 ms.
+ * Asking for TCP_NODELAY sends what waits (tcp(7)); the app's own setting stays. */
+void conn_push_tail(int fd)
+{
+	int on = 1, was = 1;
+	socklen_t n = sizeof was;
+
+	if (sys_getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, &n) < 0 || was)
+		return;
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &was, sizeof was);
+}
+
+/* The app's shutdown(SHUT_WR) is carried out once everything it said before is sent. */
+void conn_finish_writing(struct conn *c, int fd)
+{
+	if (!c->shut_write || c->shut_done || c->phase != CONN_OPEN || !conn_send_early(c, fd))
+		return;
+	record_notify(&c->rec, fd);
+	if (record_unsent(&c->rec) && !c->rec.send_error)
+		return;
+	c->shut_done = true;
+	sys_shutdown(fd, SHUT_WR);
+}
+
+/* The kernel's reason once, then what the kernel says of a dead connection: `after`. Nothing is handed on to the descriptor: an error may be a soft one
+ * (IP_RECVERR) that leaves the connection up, and what went out on it would be plaintext. */
+ssize_t call_tell_break(struct conn *c, int fd, int after)
+{
+	int error = c->rec.error ? c->rec.error : after;
+
+	if (c->rec.error)
+		sys_shutdown(fd, SHUT_RDWR);
+	c->rec.error = 0;
+	errno = error;
+	return error ? FAILED : 0;
+}
+
+/* The descriptor is just being replaced; there is nothing else to wait for. */
+ssize_t call_wait_moved(struct call *call)
+{
+	if (!atomic_load(&call->c->ref.slots))
+		return KERNEL;
+	call->wait = WAIT_MOVED;
+	return AGAIN;
+}
+
+/* Give up the lock and wait, as the kernel would. False: the call ends, with errno. */
+bool call_waits(struct call *call)
+{
+	int64_t deadline = call->c->deadline_ms ? call->c->deadline_ms : INT64_MAX; /* none runs */
+	bool worth = false;
+
+	if (conn_settled(call->c) && !conn_awaits_answer(call->c))
+		deadline = -1;
+	conn_unlock(call->c);
+	if (call->wait == WAIT_MOVED)
+		worth = sched_yield() == 0;
+	else if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
+		worth = conn_wait(call->c, call->fd, call->wait, deadline, &call->patience) == 0;
+	else
+		errno = EAGAIN;
+	conn_lock(call->c);
+	if (!worth || call->wait == WAIT_MOVED || call->c->phase == CONN_MOVED ||
+	    (call->c->phase != CONN_CLOSED && front->holds(call->c, call->fd)))
+		return worth;
+	errno = EBADF; /* another thread has closed it meanwhile; the number may be somebody else's by now */
+	return false;
+}
+
+/* Unlock, give the call's reference back, keep errno. */
+void call_ends(struct conn *c)
+{
+	int saved = errno;
+
+	conn_unlock(c);
+	conn_data_kick(c);
+	conn_put(c);
+	errno = saved;
+}
+
+/* A signal handler that came in the middle of a call of its own thread: to wait for that call would be to wait for ever. */
+ssize_t call_too_early(struct conn *c)
+{
+	conn_put(c);
+	errno = EAGAIN;
+	return -1;
+}

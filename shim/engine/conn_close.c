@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ * conn_close: the app shuts down, closes or ends. What it said is sent first, close_notify last, and a descriptor that does not block never waits for
+ * either: a process stays behind for that (conn_linger). engine.h has the contracts. */
+#include "conn_call.h"
+#include "sys.h"
+#include <errno.h>
+
+enum { TICKET_MS = 2000 };
+
+void conn_settle(struct conn *c, int fd)
+{
+	struct pollfd p = {.fd = fd};
+	enum wait wait;
+
+	for (;;) {
+		wait = conn_advance(c, fd, true);
+		if (wait == WAIT_NONE && (c->phase != CONN_OPEN || !c->talk ||
+					  conn_send_early(c, fd) || c->rec.send_error))
+			return;
+		if (wait == WAIT_TELL || (c->phase == CONN_TALK && talk_waits_for_app(c->talk)))
+			return; /* more it will not say */
+		if (wait == WAIT_NONE && c->deadline_ms && now_ms() > c->deadline_ms)
+			return;
+		conn_unlock(c);
+		if (wait == WAIT_REDIAL) {
+			conn_redial(c, fd);
+		} else {
+			p.events = wait == WAIT_IN ? POLLIN : POLLOUT;
+			front->poll(&p, 1, 1000);
+		}
+		conn_lock(c);
+	}
+}
+
+int conn_shutdown(struct conn *c, int fd, int how)
+{
+	int result = 0;
+
+	if (conn_nested())
+		return (int)call_too_early(c);
+	conn_lock(c);
+	if (how == SHUT_RD || how == SHUT_RDWR)
+		c->shut_read = true;
+	if (how == SHUT_WR || how == SHUT_RDWR) {
+		c->shut_write = true;
+		if ((conn_has_held(c) || conn_data_owes_end(c)) &&
+		    (how == SHUT_RDWR || conn_may_wait(fd, 0)))
+			conn_settle(c, fd);
+		conn_finish_writing(c, fd);
+	}
+	if (c->phase == CONN_GONE || c->phase == CONN_CLEAR || c->phase == CONN_BROKEN ||
+	    how == SHUT_RDWR || (how == SHUT_RD && c->phase == CONN_OPEN))
+		result = sys_shutdown(fd, how);
+	call_ends(c);
+	return result;
+}
+
+void (*conn_linger)(struct conn *c, int fd);
+
+/* Not all that the app was told is sent, or not our close_notify, is in the kernel, and nobody else will send it. */
+static bool has_rest(const struct conn *c, int fd)
+{
+	return fd >= 0 && conn_linger && c->phase == CONN_OPEN && !c->rec.send_error &&
+	       record_unsent(&c->rec) && !record_shared(&c->rec);
+}
+
+/* TLS 1.3 sends tickets behind the handshake. An app that only wrote, and closes before they are here, would make the kernel answer them with
+ * RST, and the peer lose what it has not read: the end of an upload. They come within one round trip; so long we wait. */
+static void await_ticket(struct conn *c, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (fd < 0 || !c->is_data || c->rec.ended || !tls_awaits_ticket(c->rec.tls))
+		return;
+	conn_unlock(c);
+	front->poll(&p, 1, TICKET_MS);
+	conn_lock(c);
+}
+
+/* What the app said before TLS was up is still to be sent, and close() must not wait for that on a descriptor that does not block, nor exit() on any: a
+ * process stays for it. */
+static bool leave_held(struct conn *c, int fd)
+{
+	if (fd < 0 || !conn_linger || !conn_has_held(c))
+		return false;
+	conn_unlock(c);
+	conn_linger(c, fd);
+	conn_lock(c);
+	return true;
+}
+
+static void end_session(struct conn *c, int fd)
+{
+	if (conn_has_held(c) || conn_data_owes_end(c))
+		conn_settle(c, fd);
+	if (c->phase == CONN_OPEN && !conn_strange(c) && !record_shared(&c->rec)) {
+		if (c->talk)
+			conn_settle(c, fd);
+		if (!c->shut_done)
+			record_notify(&c->rec, fd);
+		await_ticket(c, fd);
+		record_readable(&c->rec,
+				fd); /* tickets that nobody read would turn close() into RST */
+	}
+	if (has_rest(c, fd)) {
+		conn_unlock(c);
+		conn_linger(c, fd);
+		conn_lock(c);
+	}
+}
+
+/* The last descriptor is closed. */
+static void say_goodbye(struct conn *c, int fd)
+{
+	/* What becomes of a data connection this process must know: the control connection tells the app. */
+	if (conn_may_wait(fd, 0) || c->is_data || !leave_held(c, fd))
+		end_session(c, fd);
+	c->phase = CONN_CLOSED;
+	record_free(&c->rec);
+}
+
+void conn_release(struct conn *c, int fd)
+{
+	int saved = errno;
+
+	if (conn_nested()) { /* the interrupted call, or nobody, says goodbye */
+		conn_put(c);
+		conn_put(c);
+		return;
+	}
+	conn_lock(c);
+	if (!atomic_load(&c->ref.slots) && c->phase != CONN_CLOSED && c->phase != CONN_MOVED)
+		say_goodbye(c, fd);
+	if (c->phase == CONN_CLOSED)
+		conn_data_closed(c);
+	conn_unlock(c);
+	conn_put(c);
+	conn_put(c);
+	errno = saved;
+}
+
+void conn_finish(struct conn *c, int fd)
+{
+	int saved = errno;
+	bool rest;
+
+	conn_lock(c);
+	if (c->phase == CONN_OPEN && !conn_strange(c) && (!c->talk || conn_send_early(c, fd)) &&
+	    !c->shut_done && !record_shared(&c->rec))
+		record_notify(&c->rec, fd);
+	rest = has_rest(c, fd) || (fd >= 0 && conn_linger && conn_has_held(c));
+	conn_unlock(c);
+	if (rest)
+		conn_linger(c, fd);
+	conn_put(c);
+	errno = saved;
+}
