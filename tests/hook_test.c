@@ -524,6 +524,19 @@ static void test_borrowed(void)
 	}
 	check(waitpid(child, &status, 0) == child && status == 0,
 	      "a child in borrowed memory touches nothing of ours");
+	child = (int)syscall(SYS_fork);
+	if (child == 0)
+		_exit(dup(pair[0]) < 0 && errno == EPERM && dup2(pair[0], 0) < 0 &&
+				      errno == EPERM && fcntl(pair[0], F_DUPFD, 0) < 0 &&
+				      errno == EPERM && dup(pair[1]) >= 0
+			      ? 0
+			      : 1);
+	check(waitpid(child, &status, 0) == child && status == 0,
+	      "nor can it make a copy, that would go untracked");
+	if ((child = vfork()) == 0)
+		_exit(dup2(pair[0], 0) == 0 ? 0 : 1);
+	check(waitpid(child, &status, 0) == child && status == 0,
+	      "a child of vfork() can, for the program it executes");
 	close_pair(pair);
 }
 
@@ -543,6 +556,13 @@ static void test_first_in_child(void)
 		_exit(!process_borrowed() && !process_borrowed() ? 0 : 1);
 	check(waitpid(child, &status, 0) == child && status == 0,
 	      "a forked child does, whoever forked it");
+	if ((child = fork()) == 0) {
+		if ((child = vfork()) == 0)
+			_exit(process_borrowed() && !process_estranged() ? 0 : 1);
+		_exit(waitpid(child, &status, 0) == child && status == 0 ? 0 : 1);
+	}
+	check(waitpid(child, &status, 0) == child && status == 0,
+	      "and its own child of vfork() does not");
 }
 
 int main(void)

@@ -10,6 +10,7 @@
 #include "process.h"
 #include "slot.h"
 #include <asm/ioctls.h>
+#include <errno.h>
 #include <linux/fcntl.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,9 +20,15 @@ HOOK int ioctl(int fd, unsigned long request, void *arg);
 
 static SLOW int duplicate(int fd, int cmd, void *arg)
 {
-	struct conn *c = process_borrowed() ? NULL : table_get(fd);
-	int copy = real.fcntl(fd, cmd, arg);
+	struct conn *c;
+	int copy;
 
+	if (table_has(fd) && process_estranged()) { /* a copy that we cannot track would carry plaintext */
+		errno = EPERM;
+		return -1;
+	}
+	c = table_has(fd) && !process_borrowed() ? table_get(fd) : NULL;
+	copy = real.fcntl(fd, cmd, arg);
 	copies_mark(fd);
 	copies_mark(copy);
 	return c ? adopt_copy(copy, c) : slot_fresh(copy);

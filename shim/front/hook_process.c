@@ -70,11 +70,22 @@ HOOK void closefrom(int first)
 	real.closefrom(first);
 }
 
+/* A copy that we cannot track would carry plaintext. */
+static int refuse_estranged(void)
+{
+	errno = EPERM;
+	return -1;
+}
+
 static SLOW int duplicate_ours(int fd)
 {
-	struct conn *c = process_borrowed() ? NULL : table_get(fd);
-	int copy = real.dup(fd);
+	struct conn *c;
+	int copy;
 
+	if (process_estranged())
+		return refuse_estranged();
+	c = process_borrowed() ? NULL : table_get(fd);
+	copy = real.dup(fd);
 	copies_mark(fd);
 	copies_mark(copy);
 	return c ? adopt_copy(copy, c) : copy;
@@ -118,6 +129,8 @@ static SLOW int replace_ours(int fd, int to, int flags, bool three)
 	bool reserved;
 	int copy;
 
+	if (fd != to && table_has(fd) && process_estranged())
+		return refuse_estranged();
 	if (fd == to || process_borrowed() || !valid(fd))
 		return replace(fd, to, flags, three);
 	c = table_get(fd);

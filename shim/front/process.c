@@ -2,6 +2,7 @@
  * process: the pid tells, because vfork() runs no handlers; and a page with MADV_WIPEONFORK, which is empty in a child that has a memory of its own. */
 #include "process.h"
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -11,6 +12,13 @@ static _Atomic pid_t owner;          /* 0: not known */
 static _Atomic bool watching;        /* process_own() has been called: there is something to protect */
 static _Atomic char *_Atomic intact; /* 1, in a forked child 0; NULL: the kernel has no such page */
 
+static void note(void)
+{
+	owner = getpid();
+	if (intact)
+		*intact = 1;
+}
+
 void process_begin(void)
 {
 	int error = errno;
@@ -18,8 +26,8 @@ void process_begin(void)
 
 	if (page != MAP_FAILED && madvise(page, 1, MADV_WIPEONFORK) == 0) {
 		intact = page;
-		*intact = 1;
-		owner = getpid();
+		note();
+		(void)pthread_atfork(NULL, NULL, note);
 	} else if (page != MAP_FAILED) {
 		munmap(page, 1);
 	}
@@ -29,18 +37,20 @@ void process_begin(void)
 void process_own(void)
 {
 	watching = true;
-	owner = getpid();
+	note();
 }
 
 bool process_borrowed(void)
 {
-	pid_t me;
-
-	if (!owner || owner == (me = getpid()))
+	if (!owner || owner == getpid())
 		return false;
 	if (watching || *intact)
 		return true;
-	owner = me; /* a child by fork(), before our handler for that was needed */
-	*intact = 1;
+	note(); /* forked without the C library, but there is nothing of ours yet that could suffer */
 	return false;
+}
+
+bool process_estranged(void)
+{
+	return process_borrowed() && intact && !*intact;
 }
