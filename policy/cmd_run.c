@@ -14,12 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef STARTTLS_LIBDIR
-#define STARTTLS_LIBDIR "/usr/local/lib"
-#endif
-
-#define LIBRARY "libstarttls.so"
-
 __attribute__((format(printf, 1, 2))) static int refuse(const char *format, ...)
 {
 	va_list args;
@@ -33,32 +27,6 @@ __attribute__((format(printf, 1, 2))) static int refuse(const char *format, ...)
 }
 
 /* --- the library */
-
-/* Put directory + rest into path when there is such a library. */
-static bool try_library(char path[PATH_MAX], const char *directory, const char *rest)
-{
-	char name[PATH_MAX];
-	int n = snprintf(name, sizeof name, "%s%s%s", directory, rest, LIBRARY);
-
-	return n > 0 && (size_t)n < sizeof name && realpath(name, path) && access(path, R_OK) == 0;
-}
-
-/* Beside this executable (a build directory), in the lib beside its bin (any prefix), where it was to be installed. */
-static bool find_library(char path[PATH_MAX])
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	char *slash;
-
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
-		slash[1] = '\0';
-		if (try_library(path, self, "") || try_library(path, self, "../lib/"))
-			return true;
-	}
-	return try_library(path, STARTTLS_LIBDIR, "/");
-}
 
 static bool listed(const char *list, const char *item)
 {
@@ -171,9 +139,9 @@ int cmd_run(int argc, char **argv)
 		code = name_policy(o.policy);
 	if (!code)
 		code = check_policy();
-	if (!code && !find_library(library))
-		code = refuse("there is no " LIBRARY
-			      " beside this command, in ../lib or in " STARTTLS_LIBDIR);
+	if (!code && !library_find(library))
+		code = refuse("there is no libstarttls.so "
+			      "beside this command, in ../lib or in " STARTTLS_LIBDIR);
 	if (!code)
 		code = preload(library);
 	if (!code && o.verbose && setenv("STARTTLS_LOG", "stderr", 1) < 0)

@@ -3,6 +3,13 @@
 #ifndef STARTTLS_COMMAND_H
 #define STARTTLS_COMMAND_H
 
+#include <limits.h>
+#include <stdbool.h>
+
+#ifndef STARTTLS_LIBDIR
+#define STARTTLS_LIBDIR "/usr/local/lib"
+#endif
+
 /* Exit codes of all verbs but `run` (sysexits.h where it has the notion). */
 enum {
 	EXIT_OK = 0,
@@ -21,6 +28,16 @@ enum {
 
 /* Each takes its own arguments, argv[0] being the verb, and returns the exit code of the command. */
 int cmd_check(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+
+/* --- cmd_find.c */
+
+/* The file that execvp(word) would start. False, with errno, when there is none that may be executed. */
+bool program_find(const char *word, char path[PATH_MAX]);
+
+/* libstarttls.so: beside this executable (a build directory), in the lib beside its bin (any prefix), where it was to be
+ * installed. Absolute. False when it is nowhere. */
+bool library_find(char path[PATH_MAX]);
 
 #endif

@@ -16,6 +16,8 @@ static const struct verb {
 	 "start COMMAND with its STARTTLS-able connections upgraded", cmd_run},
 	{"check", "[FILE …]", "is the policy sound? (no file: what this user would get)",
 	 cmd_check},
+	{"explain", "[--program P] [--user U] [--addr A] HOST[:PORT] [PROTO]",
+	 "which rule is about this connection, why, and what it asks for", cmd_explain},
 };
 
 enum { VERBS = sizeof verbs / sizeof *verbs };
