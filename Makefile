@@ -44,7 +44,7 @@ comma    := ,
 # STATIC_TLS=1: an OpenSSL of our own inside the engine, hidden from the host.
 SSL_LIBS := $(if $(STATIC_TLS),-Wl$(comma)-Bsymbolic -Wl$(comma)--exclude-libs$(comma)ALL -l:libssl.a -l:libcrypto.a,-lssl -lcrypto)
 
-.PHONY: all demo test asan ubsan tsan fuzz bench suites lint format deps install uninstall clean demo-deps test-programs
+.PHONY: oom all demo test asan ubsan tsan fuzz bench suites lint format deps install uninstall clean demo-deps test-programs
 all: $(BUILD)/libstarttls.so $(BUILD)/libstarttls-tls.so $(BUILD)/starttls
 
 $(OBJ)/%.o: %.c
@@ -140,6 +140,10 @@ fuzz: $(FUZZ_BIN)
 	  $$f -max_total_time=$(T) -timeout=25 -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
 	    -artifact_prefix=build/fuzz/found/$$name/ build/fuzz/new/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done
+
+# Every single allocation of a session fails once (make test: a sample of those that are OpenSSL's own start).
+oom: all test-programs
+	@OOM_STEP=1 BATS_TEST_TIMEOUT=3000 tests/run oom.bats
 
 bench: all $(BENCH_BIN)
 	tests/bench/run

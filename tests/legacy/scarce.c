@@ -12,7 +12,8 @@
 
 enum { WORKED, REFUSED, LAME, ODD };
 
-/* Cold, OpenSSL makes 12,000 allocations before it is ready: from the policy's on, every one; then one in so many. */
+/* Cold, OpenSSL makes 12,000 allocations before it is ready: from the policy's on, every one; then one in so many, or as many as OOM_STEP says
+ * (`make oom`: one in one). */
 enum { EVERY = 300, STEP = 41 };
 
 static struct sockaddr_in peer = {.sin_family = AF_INET};
@@ -62,7 +63,7 @@ static int session(void)
 int main(int argc, char **argv)
 {
 	long n, counts[ODD] = {0}, made, status;
-	int ended;
+	int ended, step = getenv("OOM_STEP") ? atoi(getenv("OOM_STEP")) : STEP;
 
 	must(argc >= 3, "three words");
 	must((fail_at = (long (*)(long))dlsym(RTLD_DEFAULT, "oom_fail")), "oom.so is not preloaded");
@@ -75,7 +76,7 @@ int main(int argc, char **argv)
 		fail_at(atol(argv[3]));
 		return session();
 	}
-	for (n = 1;; n += n < EVERY ? 1 : STEP) {
+	for (n = 1;; n += n < EVERY ? 1 : step) {
 		pid_t child = fork();
 
 		if (child == 0) {
