@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -540,6 +541,32 @@ static void test_borrowed(void)
 	close_pair(pair);
 }
 
+/* Its own descriptors from the third on, and new ones with the numbers of the others'. */
+static void *part(void *fd)
+{
+	int ours = *(int *)fd, made = -1;
+
+	if (close_range(3, 1000, CLOSE_RANGE_UNSHARE) == 0)
+		while (made < ours && made < 1000)
+			made = socket(AF_INET, SOCK_STREAM, 0);
+	return made == ours && close(made) == 0 ? fd : NULL;
+}
+
+static void test_parting(void)
+{
+	pthread_t thread;
+	void *done = NULL;
+	int pair[2];
+
+	connect_pair(pair, true);
+	pthread_create(&thread, NULL, part, &pair[0]);
+	pthread_join(thread, &done);
+	check(done && table_holds(&conn, pair[0]) && !conn.releases,
+	      "a thread with descriptors of its own leaves the others' alone");
+	close_pair(pair);
+	check(conn.releases == 1 && conn.ref.refs == 0, "which they can still close");
+}
+
 /* Before the first connection. */
 static void test_first_in_child(void)
 {
@@ -583,6 +610,7 @@ int main(void)
 	test_stale();
 	test_reborn();
 	test_borrowed();
+	test_parting();
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed ? 1 : 0;
 }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,14 +55,20 @@ static void leave_between(unsigned first, unsigned last)
 		inherit_set(fd, false);
 }
 
-/* With CLOSE_RANGE_CLOEXEC nothing is closed yet; with CLOSE_RANGE_UNSHARE only for this thread, which is about to exec. */
+/* With CLOSE_RANGE_CLOEXEC nothing is closed yet; with CLOSE_RANGE_UNSHARE only for this thread, if there are others. */
 HOOK int close_range(unsigned first, unsigned last, int flags)
 {
-	if (!flags)
-		close_between(first, last);
-	else if (flags & (int)CLOSE_RANGE_CLOEXEC)
+	bool parts = flags & (int)CLOSE_RANGE_UNSHARE && !__libc_single_threaded;
+	int result;
+
+	if (flags & (int)CLOSE_RANGE_CLOEXEC && !parts)
 		leave_between(first, last);
-	return real.close_range(first, last, flags);
+	else if (!(flags & ~(int)CLOSE_RANGE_UNSHARE) && !parts)
+		close_between(first, last);
+	result = real.close_range(first, last, flags);
+	if (parts && result == 0)
+		process_part();
+	return result;
 }
 
 HOOK void closefrom(int first)

@@ -12,8 +12,11 @@ static _Atomic pid_t owner;          /* 0: not known */
 static _Atomic bool watching;        /* process_own() has been called: there is something to protect */
 static _Atomic char *_Atomic intact; /* 1, in a forked child 0; NULL: the kernel has no such page */
 
+static _Thread_local bool apart;     /* this thread has descriptors of its own */
+
 static void note(void)
 {
+	apart = false;
 	owner = getpid();
 	if (intact)
 		*intact = 1;
@@ -42,12 +45,20 @@ void process_own(void)
 
 bool process_borrowed(void)
 {
+	if (apart)
+		return true;
 	if (!owner || owner == getpid())
 		return false;
 	if (watching || *intact)
 		return true;
 	note(); /* forked without the C library, but there is nothing of ours yet that could suffer */
 	return false;
+}
+
+void process_part(void)
+{
+	if (!process_borrowed()) /* a child of vfork() has its parent's thread-local memory */
+		apart = true;
 }
 
 bool process_estranged(void)

@@ -23,6 +23,9 @@ void process_own(void);
  * descriptors that are ours. Async-signal-safe. */
 bool process_borrowed(void);
 
+/* This thread has got descriptors of its own, which the table does not describe: from now on it is as a child of vfork(). */
+void process_part(void);
+
 /* Is it a copy of another process's, made by a fork that bypassed the C library? Our locks in it may be held for ever, so nothing new can be
  * tracked. False as well when the kernel cannot tell. Async-signal-safe. */
 bool process_estranged(void);
