@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * starttls run: check the policy, put libstarttls.so into LD_PRELOAD, become the program.
+ * starttls run: check the policy, inspect the program, put libstarttls.so into LD_PRELOAD, become the program.
  *
  * Every doubt ends here with 125: once the program runs without the library, nothing stands between it and plaintext. */
 #include "command.h"
@@ -119,6 +119,17 @@ static int parse_options(int argc, char **argv, struct options *o)
 				    "COMMAND [ARG …]");
 }
 
+/* What is not there is left to execvp(), which knows why. */
+static int inspect(const char *command, const char *library)
+{
+	char path[PATH_MAX];
+
+	if (!program_find(command, path) ||
+	    program_inspect(path, library, stderr, "starttls run: ", false))
+		return 0;
+	return refuse("'%s' was not started: it would speak plaintext", command);
+}
+
 static int become(char **command)
 {
 	int error;
@@ -142,6 +153,8 @@ int cmd_run(int argc, char **argv)
 	if (!code && !library_find(library))
 		code = refuse("there is no libstarttls.so "
 			      "beside this command, in ../lib or in " STARTTLS_LIBDIR);
+	if (!code)
+		code = inspect(*o.command, library);
 	if (!code)
 		code = preload(library);
 	if (!code && o.verbose && setenv("STARTTLS_LOG", "stderr", 1) < 0)

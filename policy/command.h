@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #ifndef STARTTLS_LIBDIR
 #define STARTTLS_LIBDIR "/usr/local/lib"
@@ -29,7 +30,15 @@ enum {
 /* Each takes its own arguments, argv[0] being the verb, and returns the exit code of the command. */
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+
+/* --- cmd_inspect.c */
+
+/* Can the shim hold the program in this file? Writes the reason why not, and what to do, to `out`; with all, everything else worth
+ * knowing too. library: ours, or NULL: as this command itself. Blocks on no FIFO. Prefix begins each line. */
+bool program_inspect(const char *path, const char *library, FILE *out, const char *prefix,
+		     bool all);
 
 /* --- cmd_find.c */
 

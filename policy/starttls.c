@@ -18,6 +18,7 @@ static const struct verb {
 	 cmd_check},
 	{"explain", "[--program P] [--user U] [--addr A] HOST[:PORT] [PROTO]",
 	 "which rule is about this connection, why, and what it asks for", cmd_explain},
+	{"inspect", "COMMAND", "can the shim hold this program?", cmd_inspect},
 };
 
 enum { VERBS = sizeof verbs / sizeof *verbs };

@@ -173,3 +173,182 @@ mx.example smtp more|'more' is too much
 --user no-such-user mx.example:25|there is no user 'no-such-user'
 END
 }
+
+# --- inspect
+
+# build NAME [GCC OPTION …]: a program that would leave a mark if it ran
+build() {
+  local name=$1
+  shift
+  echo '#include <stdio.h>
+    int main(void) { FILE *f = fopen("started", "w"); return f ? fclose(f) : 1; }' |
+    gcc -O -x c -o "$name" - "$@"
+}
+
+# refused_by_both PROGRAM SENTENCE: inspect says it with 69, run with 125, and the program has not run
+refused_by_both() {
+  run -69 "$starttls" inspect "$1"
+  says "$2"
+  says "verdict: the shim CANNOT hold $1"
+  run -125 "$starttls" run -- "$1"
+  says "$2"
+  says "'$1' was not started"
+  [ ! -e started ]
+}
+
+@test "inspect: a dynamic program can be held, and run starts it" {
+  policy 'verify to any'
+  build plain
+  run -0 "$starttls" inspect ./plain
+  says "64 bits like libstarttls.so, started by glibc's loader"
+  says "makes no socket calls of its own"
+  says "verdict: the shim can hold ./plain"
+  run -0 "$starttls" run ./plain
+  [ -e started ]
+}
+
+@test "inspect: socket calls, a TLS library, syscall and io_uring are told, and no obstacle" {
+  echo 'void io_uring_submit(void) {}' | gcc -shared -fPIC -x c -Wl,-soname,liburing.so.2 -o liburing.so.2 -
+  echo '#include <netdb.h>
+    #include <unistd.h>
+    #include <openssl/ssl.h>
+    void io_uring_submit(void);
+    int main(void) { io_uring_submit(); getaddrinfo(0, "1", 0, 0); connect(0, 0, 0); syscall(1); return OPENSSL_init_ssl(0, 0); }' |
+    gcc -O -w -x c -o chatty - -L. -l:liburing.so.2 -lssl
+  run -0 "$starttls" inspect ./chatty
+  says "socket calls of its own:"
+  says " connect"
+  says " getaddrinfo"
+  says "its own TLS (libssl.so.3)"
+  says "it uses syscall()"
+  says "it uses io_uring"
+}
+
+@test "inspect: socket calls are found with either kind of hash section, in stripped programs" {
+  echo 'int connect(int, void *, int); int (*call)(int, void *, int) = connect; int main(void) { return call(0, 0, 0); }' >caller.c
+  for hash in sysv gnu both; do
+    gcc -fno-builtin -no-pie -w -Wl,--hash-style=$hash -o "caller.$hash" caller.c
+    strip "caller.$hash"
+    run -0 "$starttls" inspect "./caller.$hash"
+    says "socket calls of its own: connect"
+  done
+}
+
+@test "inspect and run: setuid and setgid programs are refused, a setgid bit that means locking is not" {
+  policy 'verify to any'
+  for mode in u+s:set-user-ID g+s:set-group-ID; do
+    build special
+    chmod "${mode%:*}" special
+    refused_by_both ./special "it is ${mode#*:}, so the loader ignores LD_PRELOAD; run a copy"
+    rm special
+  done
+  build special
+  chmod g+s,g-x special
+  run -0 "$starttls" inspect ./special
+}
+
+@test "inspect and run: a program with file capabilities is refused" {
+  policy 'verify to any'
+  build capable
+  python3 -c 'import os, struct; os.setxattr("capable", "security.capability", struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0))' 2>err ||
+    skip "needs root, and a file system with capabilities: $(tail -n 1 err)"
+  refused_by_both ./capable "it has file capabilities"
+}
+
+@test "inspect and run: static programs are refused, position independent ones too" {
+  policy 'verify to any'
+  for how in -static -static-pie; do
+    build static $how
+    refused_by_both ./static "it is static: there is no loader"
+  done
+}
+
+@test "inspect and run: programs for musl, and for a loader nobody knows, are refused" {
+  policy 'verify to any'
+  build musl -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1
+  refused_by_both ./musl "it is for musl (/lib/ld-musl-x86_64.so.1)"
+  build bionic -Wl,--dynamic-linker=/system/bin/linker64
+  refused_by_both ./bionic "which is not glibc's loader"
+}
+
+@test "inspect and run: a program built with Go is refused, also when it is dynamic" {
+  policy 'verify to any'
+  printf '.section .note.go.buildid,"a",@note\n.long 4, 4, 4\n.ascii "Go\\0\\0"\n.long 7\n' >note.s
+  gcc -c note.s
+  build gopher -x none note.o
+  refused_by_both ./gopher "built with Go"
+}
+
+@test "inspect and run: programs of another class or machine are refused" {
+  policy 'verify to any'
+  # ELF header and one LOAD segment, 32 bits, i386
+  perl -e 'print pack("a4C5x7v2V5v6", "\x7fELF", 1, 1, 1, 0, 0, 2, 3, 1, 0, 52, 0, 0, 52, 32, 1, 0, 0, 0), pack("V8", 1, 0, 0, 0, 84, 84, 5, 4096)' >small
+  build arm
+  printf '\267' | dd of=arm bs=1 seek=18 conv=notrunc status=none
+  chmod 755 small arm
+  refused_by_both ./small "(32 bits, machine 3) than libstarttls.so"
+  refused_by_both ./arm "(64 bits, machine 183) than libstarttls.so"
+}
+
+@test "inspect and run: of a script, what reads it counts: #!, env, none" {
+  policy 'verify to any'
+  mkdir bin
+  build bin/reader -static
+  chmod 755 bin/reader
+  printf '#!%s -x\n' "$PWD/bin/reader" >direct
+  printf '#!/usr/bin/env -S A=1 reader -x\n' >by-env
+  printf '#!%s\n' "$PWD/direct" >nested
+  printf ': >started\n' >none
+  printf '#!/no/such/shell\n' >orphan
+  chmod 755 direct by-env nested none orphan
+  export PATH=$PWD/bin:$PATH
+  for script in direct by-env nested; do
+    refused_by_both "./$script" "$PWD/bin/reader: it is static"
+  done
+  run -69 "$starttls" inspect ./orphan
+  says "it is a script for '/no/such/shell', which is not there"
+  run -0 "$starttls" inspect ./none
+  says "it is a script, read by /bin/sh"
+  run -0 "$starttls" run ./none
+  [ -e started ]
+}
+
+@test "inspect: scripts that read each other for ever are an error" {
+  printf '#!%s\n' "$PWD/b" >a
+  printf '#!%s\n' "$PWD/a" >b
+  chmod 755 a b
+  run -69 timeout 20 "$starttls" inspect ./a
+  says "too many scripts"
+}
+
+@test "inspect: damaged ELF files, cut at every length and with every byte of the headers spoiled, end in a verdict" {
+  build whole
+  size=$(stat -c %s whole)
+  for ((n = 4; n < size; n += 397)); do
+    head -c "$n" whole >part
+    chmod 755 part
+    code=0
+    timeout 20 "$starttls" inspect ./part >said 2>&1 || code=$?
+    [[ $code = 0 || $code = 69 ]] || { cat said; echo "cut at $n: $code"; false; }
+  done
+  for ((n = 4; n < 700; n += 3)); do
+    cp whole spoiled
+    printf '\377' | dd of=spoiled bs=1 seek="$n" conv=notrunc status=none
+    code=0
+    timeout 20 "$starttls" inspect ./spoiled >said 2>&1 || code=$?
+    [[ $code = 0 || $code = 69 ]] || { cat said; echo "byte $n: $code"; false; }
+  done
+}
+
+@test "inspect: wrong arguments are told with what would be right; what is not there is 69" {
+  while IFS='|' read -r code words sentence; do
+    run "-$code" "$starttls" inspect $words
+    says "$sentence"
+  done <<'END'
+64||which program?
+64|--all sh|unknown option '--all'
+64|sh -c true|'-c' is too much
+69|no-such-program|'no-such-program' cannot be started: No such file or directory
+69|/etc/passwd|cannot be started: Permission denied
+END
+}
