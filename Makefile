@@ -171,17 +171,19 @@ format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
 
 MANPAGES = policy/starttls.1 policy/starttls-policy.5 shim/front/libstarttls.8
+COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/starttls
 install: all
 	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/libstarttls/examples
 	install -m 644 $(BUILD)/libstarttls.so $(BUILD)/libstarttls-tls.so $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/starttls $(DESTDIR)$(PREFIX)/bin
+	install -D -m 644 policy/starttls.bash $(COMPLETION)
 	install -m 644 policy/default.policy policy/examples/*.policy $(DESTDIR)$(PREFIX)/share/doc/libstarttls/examples
 	for page in $(MANPAGES); do \
 	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
 
 uninstall:
-	rm -f $(DESTDIR)$(LIBDIR)/libstarttls.so $(DESTDIR)$(LIBDIR)/libstarttls-tls.so $(DESTDIR)$(PREFIX)/bin/starttls
+	rm -f $(DESTDIR)$(LIBDIR)/libstarttls.so $(DESTDIR)$(LIBDIR)/libstarttls-tls.so $(DESTDIR)$(PREFIX)/bin/starttls $(COMPLETION)
 	for page in $(MANPAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/libstarttls
 

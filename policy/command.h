@@ -29,6 +29,7 @@ enum {
 
 /* Each takes its own arguments, argv[0] being the verb, and returns the exit code of the command. */
 int cmd_check(int argc, char **argv);
+int cmd_env(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_run(int argc, char **argv);

@@ -352,3 +352,81 @@ refused_by_both() {
 69|/etc/passwd|cannot be started: Permission denied
 END
 }
+
+# --- env
+
+@test "env: what it prints for a shell preloads the library, behind what is there already" {
+  run -0 env -u LD_PRELOAD sh -c 'eval "$("$0" env)"; echo "$LD_PRELOAD"' "$starttls"
+  [ "$output" = "$build/libstarttls.so" ]
+  [ -z "${SAN-}" ] || return 0 # below, programs load it without the sanitizer's runtime
+  policy 'verify to any'
+  run -0 bash -c 'export LD_PRELOAD=libc.so.6; eval "$("$0" env --sh)"; echo "$LD_PRELOAD"; grep -q libstarttls.so /proc/self/maps && echo loaded' "$starttls"
+  [ "$output" = "libc.so.6:$build/libstarttls.so"$'\nloaded' ]
+}
+
+@test "env: a systemd drop-in and lines for a Dockerfile name the library" {
+  run -0 "$starttls" env --systemd
+  says $'[Service]\nEnvironment=LD_PRELOAD='"$build/libstarttls.so"
+  run -0 "$starttls" env --docker
+  says "cp $build/libstarttls.so $build/libstarttls-tls.so ."
+  says $'COPY libstarttls.so libstarttls-tls.so /usr/local/lib/\nENV LD_PRELOAD=/usr/local/lib/libstarttls.so'
+}
+
+@test "env: a path that needs quoting, and no library, are 69 with what to do" {
+  mkdir 'a$b' empty
+  cp "$starttls" 'a$b/starttls'
+  cp "$starttls" empty/starttls
+  : >'a$b/libstarttls.so'
+  run -69  'a$b/starttls' env
+  says "move it to a plain path"
+  [ -e /usr/local/lib/libstarttls.so ] || {
+    run -69 empty/starttls env
+    says "install it first"
+  }
+}
+
+@test "env: wrong arguments are told with what would be right, and end with 64" {
+  run -64 "$starttls" env --csh
+  says "'--csh' is unknown; one of --sh, --systemd, --docker"
+  run -64 "$starttls" env --sh --docker
+  says "'--docker' is too much; one of"
+}
+
+# --- bash completion
+
+# completes WORD … : the last word is completed; what is offered, one per line
+completes() {
+  bash --norc -c 'source "$1"; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _starttls 2>/dev/null; printf "%s\n" "${COMPREPLY[@]}"' bash "$root/policy/starttls.bash" "$@"
+}
+
+@test "completion: verbs, options, values and the command of run" {
+  [ "$(completes starttls in)" = inspect ]
+  [ "$(completes starttls env --s)" = $'--sh\n--systemd' ]
+  [ "$(completes starttls explain --pr)" = --program ]
+  [ "$(completes starttls explain mx.example smt)" = $'smtp\nsmtps' ]
+  [ "$(completes starttls explain --user roo)" = root ]
+  touch here.policy
+  [ "$(completes starttls run --policy here)" = here.policy ]
+  [ "$(completes starttls check he)" = here.policy ]
+  completes starttls run -v --policy here.policy ca | grep -qx cat
+  completes starttls inspect ca | grep -qx cat
+  [ "$(completes starttls run cat he)" = here.policy ]
+}
+
+@test "completion: it knows each verb and protocol that the command knows" {
+  for verb in $("$starttls" --help | sed -n 's/^  starttls \([a-z]*\) .*/\1/p'); do
+    completes starttls "" | grep -qx "$verb"
+  done
+  policy 'verify to any'
+  run -64 "$starttls" explain mx.example gopher
+  for proto in ${output#*there are:}; do
+    completes starttls explain mx.example "" | grep -qx -- "$proto"
+  done
+}
+
+@test "install: the completion is installed where bash looks for it, and uninstalled" {
+  make -s -C "$root" BUILD="$build" SAN="${SAN-}" DESTDIR="$PWD/dest" PREFIX=/usr install
+  cmp "$root/policy/starttls.bash" dest/usr/share/bash-completion/completions/starttls
+  make -s -C "$root" BUILD="$build" SAN="${SAN-}" DESTDIR="$PWD/dest" PREFIX=/usr uninstall
+  [ -z "$(find dest -type f)" ]
+}
