@@ -1,9 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# XMPP: a client library with its TLS off (Net::XMPP) and a real Prosody that insists on TLS. The certificate is for other.test, the host
+# XMPP: a client library with its TLS off (Net::XMPP), and a real Prosody and a real ejabberd that insist on TLS. The certificate is for other.test, the host
 # that is dialled is localhost: it is the domain of the stream that counts (RFC 6120 section 13.7.2).
 
 load helper
+load servers/ejabberd
 load servers/prosody
 
 # serving CERTIFICATE [plain]
@@ -14,8 +15,16 @@ serving() {
   prosody_start "$server" "$certs/$1.pem" "${2-}"
 }
 
+serving_ejabberd() {
+  needs_private
+  ejabberd=/var/lib/ejabberd.test
+  rm -rf "$ejabberd"
+  ejabberd_start "$ejabberd" "$certs/wrong-name.pem"
+}
+
 teardown() {
   [ -z "${server-}" ] || prosody_stop "$server"
+  [ -z "${ejabberd-}" ] || ejabberd_stop "$ejabberd"
   [ -z "${TAP-}" ] || kill "$TAP"
   for f in policy log; do [ ! -s "$f" ] || { echo "--- $f" && cat "$f"; }; done
 }
@@ -43,7 +52,7 @@ client() { timeout 60 perl "$root/tests/xmpp_client.pl" "$@"; }
   [ "$output" = "got: a word or two" ]
   log_says "starttls verified to=other.test addr=127.0.0.1 port=15222 proto=xmpp"
   grep -aqF "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" wire
-    run -1 grep -aE 'joe|<auth|<message|a word' wire
+  run -1 grep -aE 'joe|<auth|<message|a word' wire
 }
 
 @test "xmpp: a certificate for another domain: come back later, and why" {
@@ -75,4 +84,29 @@ client() { timeout 60 perl "$root/tests/xmpp_client.pl" "$@"; }
   policy "encrypt to any"
   run -1 shim perl "$root/tests/xmpp_client.pl" localhost 5222 mail.test hello
   [[ $output == *"remote-connection-failed: libstarttls: server did not offer TLS"* ]]
+}
+
+@test "xmpp: ejabberd turns a client without TLS away" {
+  serving_ejabberd
+  run -1 client localhost 5222 other.test hello
+  [[ $output == *"requires us to use TLS"* ]]
+}
+
+@test "xmpp: under the shim it logs in at ejabberd and its message comes back; in the clear there are only our own words" {
+  serving_ejabberd
+  tap 15222 5222
+  policy "verify to any port 15222 proto xmpp ca $certs/ca.pem"
+  run -0 shim perl "$root/tests/xmpp_client.pl" localhost 15222 other.test "a word or two"
+  [ "$output" = "got: a word or two" ]
+  log_says "starttls verified to=other.test addr=127.0.0.1 port=15222 proto=xmpp"
+  grep -aqF "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" wire
+  run -1 grep -aE 'joe|<auth|<message|a word' wire
+}
+
+@test "xmpp: ejabberd with a certificate for another domain: come back later, and why" {
+  serving_ejabberd
+  policy "verify to any ca $certs/ca.pem"
+  run -1 shim perl "$root/tests/xmpp_client.pl" localhost 5222 mail.test hello
+  [[ $output == *"remote-connection-failed: libstarttls: the certificate is not for mail.test"* ]]
+  log_says "starttls refused to=mail.test"
 }
