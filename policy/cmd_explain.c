@@ -279,6 +279,8 @@ static void show_rule(FILE *out, const char *where)
 		in = fopen(file, "re");
 	}
 	for (unsigned long n = 1; in && getline(&line, &size, in) >= 0; n++) {
+		if (*line == '#')
+			continue; /* a comment ends no rule */
 		if (n > first && *line != ' ' && *line != '\t')
 			break;
 		line[strcspn(line, "\r\n")] = '\0';

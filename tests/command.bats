@@ -30,7 +30,7 @@ never_says() { [[ $output != *"$1"* ]] || { printf 'says: %s\n--- in\n%s\n' "$1"
 # --- explain
 
 @test "explain: the first rule that matches is named with its line and shown whole" {
-  policy '# mine' 'encrypt to mx.example port 25' '  min 1.3' 'verify to any'
+  policy '# mine' 'encrypt to mx.example port 25' '# passed over' '  min 1.3' 'verify to any'
   run -0 "$starttls" explain --addr 192.0.2.1 mx.example:25
   [ "${lines[0]}" = "mx.example, 192.0.2.1, port 25, smtp: encrypt" ]
   says "The user's policy speaks: $PWD/policy:2 is"
