@@ -26,7 +26,7 @@ program() {
   case $1 in
   s_nail) echo s-nail ;;
   python) echo /usr/bin/python3 ;;
-  nullmailer) echo nullmailer-send ;;
+  nullmailer) echo /usr/lib/nullmailer/smtp ;;
   *) echo "$1" ;;
   esac
 }
@@ -193,6 +193,7 @@ END
 
 @test "smtps: a mailer delivers on port 465, in plaintext as it thinks, and fails there without the shim" {
   needs_private
+  needs_runtime msmtp
   new_inbox
   hard_mail >mail
   launch=(timeout 5) # Postfix waits for a ClientHello, and the mailer for a greeting
