@@ -1,10 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# XMPP: a client library with its TLS off (Net::XMPP), and a real Prosody and a real ejabberd that insist on TLS. The certificate is for other.test, the host
-# that is dialled is localhost: it is the domain of the stream that counts (RFC 6120 section 13.7.2).
+# XMPP: a client library with its TLS off (Net::XMPP), and a real Prosody and a real ejabberd that insist on TLS. The certificate is for
+# other.test, the host that is dialled is localhost: it is the domain of the stream that counts (RFC 6120 section 13.7.2). Then a Prosody with
+# its TLS off that speaks to another one, which insists on TLS (servers/federation.bash).
 
 load helper
 load servers/ejabberd
+load servers/federation
 load servers/prosody
 
 # serving CERTIFICATE [plain]
@@ -25,6 +27,7 @@ serving_ejabberd() {
 teardown() {
   [ -z "${server-}" ] || prosody_stop "$server"
   [ -z "${ejabberd-}" ] || ejabberd_stop "$ejabberd"
+  [ -z "${federation-}" ] || federation_stop
   [ -z "${TAP-}" ] || kill "$TAP"
   for f in policy log; do [ ! -s "$f" ] || { echo "--- $f" && cat "$f"; }; done
 }
@@ -109,4 +112,40 @@ client() { timeout 60 perl "$root/tests/xmpp_client.pl" "$@"; }
   run -1 shim perl "$root/tests/xmpp_client.pl" localhost 5222 mail.test hello
   [[ $output == *"remote-connection-failed: libstarttls: the certificate is not for mail.test"* ]]
   log_says "starttls refused to=mail.test"
+}
+
+# federated CERTIFICATE [COMMAND …]
+federated() {
+  local certificate=$1
+  shift
+  needs_private
+  tap 5269 15269
+  policy "verify to any port 5269 proto xmpp-server ca $certs/ca.pem cert $certs/wrong-name.pem key $certs/wrong-name.pem"
+  federation_start "$certs/$certificate.pem" "$@"
+}
+
+@test "xmpp: a server without TLS is turned away by another" {
+  federated good
+  run -0 client localhost 5222 other.test hello joe@mail.test
+  [ "$output" = "got: an error" ]
+  grep -aqF "Encrypted server-to-server communication is required" wire
+}
+
+@test "xmpp: a server under the shim sends a message to another; in the clear there are only our own words" {
+  federated good "${shim_command[@]}"
+  timeout 60 perl "$root/tests/xmpp_client.pl" localhost 5222 other.test "a word or two" joe@mail.test >sent 3>&- &
+  run -0 client localhost 15222 mail.test
+  kill $!
+  [ "$output" = "got: a word or two" ]
+  log_says "starttls verified to=mail.test addr=127.0.0.1 port=5269 proto=xmpp-server"
+  grep -aqF "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" wire
+  run -1 grep -aE 'joe|db:|<message|a word' wire
+}
+
+@test "xmpp: a server under the shim sends nothing to another with a certificate for another domain" {
+  federated wrong-name "${shim_command[@]}"
+  run -0 client localhost 5222 other.test hello joe@mail.test
+  [ "$output" = "got: an error" ]
+  log_says 'why="the certificate is not for mail.test'
+  run -1 grep -aE 'joe|db:|<message|hello' wire
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# A real ejabberd in the private machine of tests/private, on port 5222: it serves other.test and mail.test with the certificate given and lets nobody in
-# but with TLS. There is one user, joe, with the password "secret"; he says it as it is (PLAIN), because the challenges that Net::XMPP answers
-# are not those that ejabberd accepts. It is a single Erlang node without a name, so there is no epmd.
+# A real ejabberd in the private machine of tests/private, on port 5222: it serves other.test and mail.test with the certificate given and
+# lets nobody in but with TLS. There is one user, joe, with the password "secret"; he says it as it is (PLAIN), because the answers of
+# Net::XMPP to challenges are not those that ejabberd accepts. It is a single Erlang node without a name, so there is no epmd.
 # shellcheck shell=bash
 
 # ejabberd_start DIR CERTIFICATE
