@@ -106,8 +106,8 @@ static bool make_pair(struct handover *h)
 	if (sys_send(h->app, "", 1) == 1 && name_end(h) &&
 	    syscall(SYS_fcntl, h->app, F_SETFL, sys_flags(h->tcp)) == 0)
 		return true;
-	syscall(SYS_close, h->app);
-	syscall(SYS_close, h->end);
+	sys_close(h->app);
+	sys_close(h->end);
 	return false;
 }
 
@@ -123,13 +123,13 @@ int relay_start(struct conn *c, int fd, bool later)
 	}
 	if (!copy_process(&h)) {
 		error = errno;
-		syscall(SYS_close, h.app);
+		sys_close(h.app);
 		h.app = -1;
 		saved = error;
 	} else {
 		conn_leave(c);
 	}
-	syscall(SYS_close, h.end);
+	sys_close(h.end);
 	conn_put(c);
 	errno = saved;
 	return h.app;

@@ -239,10 +239,10 @@ static void close_others(struct relay *r)
 	r->app = b;
 	if (syscall(SYS_close_range, high + 1, ~0U, 0) < 0)
 		for (fd = high + 1; fd < 65536; fd++)
-			syscall(SYS_close, fd);
+			sys_close((int)fd);
 	for (fd = 0; fd < high; fd++)
 		if (fd != low)
-			syscall(SYS_close, fd);
+			sys_close((int)fd);
 }
 
 /* Nothing of the program whose copy we are shall happen here. */
@@ -300,7 +300,7 @@ void relay_run(struct conn *c, int tcp, int app, bool later)
 			break;
 		sleep_until_event(&r, patience(&r));
 	} while (true);
-	syscall(SYS_close, r.app);
+	sys_close(r.app);
 	linger(&r);
 	end();
 	__builtin_unreachable();

@@ -35,6 +35,13 @@ static inline ssize_t sys_discard(int fd, size_t n)
 	return syscall(SYS_recvfrom, fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
 }
 
+/* Not SYS_close: that number the front takes for the app's own close() where RTLD_DEEPBIND is off (hook_raw.c). */
+static inline void sys_close(int fd)
+{
+	if (syscall(SYS_close_range, (unsigned)fd, (unsigned)fd, 0) < 0)
+		syscall(SYS_close, fd);
+}
+
 static inline int sys_shutdown(int fd, int how)
 {
 	return (int)syscall(SYS_shutdown, fd, how);
