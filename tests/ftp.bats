@@ -82,12 +82,12 @@ is_told() {
 @test "ftp, inetutils: active, ProFTPD" { serving proftpd good && shimmed && MODE=active does_its_job inetutils; }
 @test "ftp, inetutils: a certificate for another name" { is_told inetutils; }
 
-@test "ftp, lftp: alone it is turned away" { serving vsftpd good && fails_alone lftp; }
-@test "ftp, lftp: passive, vsftpd" { serving vsftpd good && shimmed && does_its_job lftp; }
-@test "ftp, lftp: active, vsftpd" { serving vsftpd good && shimmed && MODE=active does_its_job lftp; }
-@test "ftp, lftp: passive, ProFTPD" { serving proftpd good && shimmed && does_its_job lftp; }
-@test "ftp, lftp: active, ProFTPD" { serving proftpd good && shimmed && MODE=active does_its_job lftp; }
-@test "ftp, lftp: a certificate for another name" { is_told lftp; }
+@test "ftp, lftp: alone it is turned away" { needs_runtime lftp && serving vsftpd good && fails_alone lftp; }
+@test "ftp, lftp: passive, vsftpd" { needs_runtime lftp && serving vsftpd good && shimmed && does_its_job lftp; }
+@test "ftp, lftp: active, vsftpd" { needs_runtime lftp && serving vsftpd good && shimmed && MODE=active does_its_job lftp; }
+@test "ftp, lftp: passive, ProFTPD" { needs_runtime lftp && serving proftpd good && shimmed && does_its_job lftp; }
+@test "ftp, lftp: active, ProFTPD" { needs_runtime lftp && serving proftpd good && shimmed && MODE=active does_its_job lftp; }
+@test "ftp, lftp: a certificate for another name" { needs_runtime lftp && is_told lftp; }
 
 @test "ftp, ncftp: alone it is turned away" { serving vsftpd good && fails_alone ncftp; }
 @test "ftp, ncftp: passive, vsftpd" { serving vsftpd good && shimmed && does_its_job ncftp; }
