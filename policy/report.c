@@ -135,33 +135,35 @@ static void report(struct parser *p, const char *kind, const char *at, const cha
 	}
 }
 
-void complain(struct parser *p, const char *at, const char *format, ...)
+/* Nothing more is said once muted, and a hint belongs to the message before it. */
+static void say(struct parser *p, const char *kind, const char *at, const char *format, va_list args)
 {
 	char sentence[512];
-	va_list args;
 
 	p->hinting = false;
 	if (p->muted)
 		return;
-	va_start(args, format);
 	vsnprintf(sentence, sizeof sentence, format, args);
+	report(p, kind, at, sentence);
+}
+
+void complain(struct parser *p, const char *at, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(p, "error", at, format, args);
 	va_end(args);
-	report(p, "error", at, sentence);
 	p->muted = true;
 }
 
 void caution(struct parser *p, const char *at, const char *format, ...)
 {
-	char sentence[512];
 	va_list args;
 
-	p->hinting = false;
-	if (p->muted)
-		return;
 	va_start(args, format);
-	vsnprintf(sentence, sizeof sentence, format, args);
+	say(p, "warning", at, format, args);
 	va_end(args);
-	report(p, "warning", at, sentence);
 }
 
 void hint(struct parser *p, const char *format, ...)
