@@ -11,8 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <time.h>
 
-enum { ENGINE_ABI = 2 };
+enum { ENGINE_ABI = 3 };
 
 /* The head of every struct conn. Conns live in memory that is never given back, only used again, so refs may be read through a
  * stale pointer; whoever finds 0 has lost the race with the last close. Each table slot holds one reference, and each call in progress. */
@@ -31,6 +32,7 @@ struct event {
 	const struct sockaddr *addr; /* NULL: none */
 	unsigned needs;
 	long ms;                     /* from connect to the verdict; < 0: leave out */
+	time_t expires;              /* when the peer's certificate ends; 0: it has shown none */
 };
 
 /* What the front offers the engine. */

@@ -8,11 +8,21 @@
 
 static unsigned passed, failed;
 
+static void expect(bool good, const char *what)
+{
+	if (good) {
+		passed++;
+		return;
+	}
+	failed++;
+	printf("log_test: %s\n", what);
+}
+
 static void check(const struct event *e, const char *want, const char *what)
 {
 	char line[LOG_LINE];
 
-	if (log_format(e, line, sizeof(line)) == strlen(line) && strcmp(line, want) == 0) {
+	if (log_format(e, 0, line, sizeof(line)) == strlen(line) && strcmp(line, want) == 0) {
 		passed++;
 		return;
 	}
@@ -34,13 +44,15 @@ static void test_fields(void)
 		.addr = (struct sockaddr *)&v4,
 		.needs = NEED_TRY | NEED_TLS | NEED_CHAIN | NEED_NAME,
 		.ms = 41,
+		.expires = 1924905600,
 	};
 
 	inet_pton(AF_INET, "198.51.100.9", &v4.sin_addr);
 	inet_pton(AF_INET6, "2001:db8::5", &v6.sin6_addr);
 	check(&e,
 	      "starttls verified to=smtp.example.com addr=198.51.100.9 port=587 proto=smtp tls=1.3 "
-	      "cipher=TLS_AES_256_GCM_SHA384 need=verify rule=/etc/starttls/policy:5 ms=41",
+	      "cipher=TLS_AES_256_GCM_SHA384 need=verify rule=/etc/starttls/policy:5 ms=41 "
+	      "expires=2030-12-31",
 	      "all fields in their order");
 	e = (struct event){.verdict = EVENT_REFUSED,
 			   .addr = (struct sockaddr *)&v6,
@@ -65,21 +77,41 @@ static void test_hostile(void)
 	      "what could end a value or a line is replaced");
 	memset(big, 'x', sizeof(big));
 	big[sizeof(big) - 1] = 0;
-	e = (struct event){.verdict = EVENT_BROKEN, .why = big, .ms = -1};
-	n = log_format(&e, line, sizeof(line));
+	e = (struct event){.verdict = EVENT_REFUSED, .why = big, .ms = -1, .expires = 1};
+	n = log_format(&e, 0, line, sizeof(line));
 	check(&e, line, "a long line is cut");
-	if (n == sizeof(line) - 1 && line[n - 1] == '"') {
-		passed++;
-	} else {
-		failed++;
-		printf("log_test: a line that was cut still ends its quotes\n");
-	}
+	expect(n < sizeof(line) && strcmp(line + n - 21, "x\" expires=1970-01-01") == 0,
+	       "a line that was cut still ends its quotes, and has the fields behind them");
+	log_format(&e, 7, line, sizeof(line));
+	expect(strcmp(line + n, " lost=7") == 0, "the lines lost are told at the end");
+	n = log_format(&e, 0, line, 40);
+	expect(n < 40 && strlen(line) == n, "a very short buffer is not overrun");
+}
+
+static void test_rate(void)
+{
+	_Atomic int64_t paid_until = 0;
+	int64_t now = 1000;
+	int i;
+
+	for (i = 0; i < LOG_BURST && log_admits(&paid_until, now); i++)
+		;
+	expect(i == LOG_BURST, "a burst is admitted");
+	expect(!log_admits(&paid_until, now), "what is more than that is not");
+	expect(!log_admits(&paid_until, now + LOG_INTERVAL_MS - 1), "nor too early");
+	expect(log_admits(&paid_until, now + LOG_INTERVAL_MS), "but one more in its time");
+	expect(!log_admits(&paid_until, now + LOG_INTERVAL_MS), "and only one");
+	now += 1000LL * LOG_BURST * LOG_INTERVAL_MS;
+	for (i = 0; i < 2 * LOG_BURST && log_admits(&paid_until, now); i++)
+		;
+	expect(i == LOG_BURST, "a long silence does not save up for more than a burst");
 }
 
 int main(void)
 {
 	test_fields();
 	test_hostile();
+	test_rate();
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed ? 1 : 0;
 }

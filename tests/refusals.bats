@@ -333,7 +333,7 @@ falls_back() {
 @test "a log line per connection, its fields in the order of policy.md" {
   peer_and_verify
   mailer shim
-  grep -qE '^mailer\[[0-9]+\]: starttls verified to=localhost addr=127\.0\.0\.1 port=[0-9]+ proto=smtp tls=1\.3 cipher=TLS_[A-Z0-9_]+ need=verify rule=[^ ]+/policy:1 ms=[0-9]+$' log
+  grep -qE '^mailer\[[0-9]+\]: starttls verified to=localhost addr=127\.0\.0\.1 port=[0-9]+ proto=smtp tls=1\.3 cipher=TLS_[A-Z0-9_]+ need=verify rule=[^ ]+/policy:1 ms=[0-9]+ expires=[0-9]{4}-[0-9]{2}-[0-9]{2}$' log
   [ "$(wc -l <log)" = 1 ]
 }
 

@@ -30,6 +30,8 @@ static void conn_log(const struct conn *c, enum event_verdict verdict, const cha
 		e.tls = tls_version(c->rec.tls);
 		e.cipher = tls_cipher(c->rec.tls);
 	}
+	if (c->rec.tls)
+		e.expires = tls_expires(c->rec.tls);
 	front->log(&e);
 }
 

@@ -12,6 +12,7 @@
 
 #include "../../policy/policy.h"
 #include "span.h"
+#include <time.h>
 
 enum { TLS_PLAIN_MAX = 16384, TLS_HEADER = 5, TLS_RECORD_MAX = TLS_HEADER + 16384 + 2048 }; /* bytes; RFC 8446 5.1, RFC 5246 6.2.3 */
 
@@ -80,6 +81,8 @@ bool tls_awaits_ticket(const struct tls *t);
 const char *tls_why(const struct tls *t);
 const char *tls_version(const struct tls *t); /* "1.3"; static */
 const char *tls_cipher(const struct tls *t);  /* "TLS_AES_256_GCM_SHA384"; static */
+/* When the certificate that the peer has shown, now or in the session that is resumed, ends, whether it was accepted or not; 0: it has shown none. */
+time_t tls_expires(const struct tls *t);
 
 /* fork() in a process with threads: nobody may be inside the shared parts. */
 void tls_fork_prepare(void);

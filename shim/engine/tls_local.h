@@ -28,6 +28,7 @@ struct tls {
 	unsigned tickets;                 /* that have come */
 	bool guest;                       /* it resumes another connection's session; its own is not kept */
 	bool notified;                    /* close_notify is sent */
+	time_t expires;                   /* the peer's certificate's end; 0: none seen in this handshake */
 	const char *asked;                /* a name, or the address as text; in `address` or owned by the conn */
 	char address[INET6_ADDRSTRLEN];   /* the peer's */
 	char peer_key[PEER_KEY_MAX];      /* which sessions may be resumed with this peer */
@@ -46,6 +47,8 @@ BIO *bio_for(struct tls *t);
 
 /* tls_verify.c: SSL_CTX_set_cert_verify_callback. The last argument is unused. */
 int verify_peer(X509_STORE_CTX *store, void *unused);
+/* notAfter of a certificate (RFC 5280 4.1.2.5); 0 when it cannot be told. */
+time_t verify_expires(const X509 *leaf);
 /* The name that layer i of the verdict wants checked. */
 const char *verify_name(const struct tls *t, size_t i);
 

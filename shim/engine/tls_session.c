@@ -301,3 +301,18 @@ const char *tls_cipher(const struct tls *t)
 
 	return name ? name : "none";
 }
+
+time_t tls_expires(const struct tls *t)
+{
+	struct errors *hosts;
+	time_t end = t->expires;
+	X509 *leaf;
+
+	if (end || context_dead())
+		return end;
+	hosts = errors_aside();
+	leaf = SSL_get0_peer_certificate(t->ssl);
+	end = leaf ? verify_expires(leaf) : 0;
+	errors_back(hosts);
+	return end;
+}

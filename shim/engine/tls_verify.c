@@ -115,13 +115,22 @@ static bool peer_holds(struct tls *t, X509_STORE_CTX *store, int *error)
 	return true;
 }
 
+time_t verify_expires(const X509 *leaf)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &tm) ? timegm(&tm) : 0;
+}
+
 int verify_peer(X509_STORE_CTX *store, void *unused)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls *t = SSL_get_app_data(ssl);
 	int error = X509_V_ERR_UNSPECIFIED;
-	bool good = peer_holds(SSL_get_app_data(ssl), store, &error);
+	bool good = peer_holds(t, store, &error);
 
 	(void)unused;
+	t->expires = verify_expires(X509_STORE_CTX_get0_cert(store));
 	X509_STORE_CTX_set_error(store, good ? X509_V_OK : error);
 	return good;
 }

@@ -1,33 +1,24 @@
 /* SPDX-License-Identifier: MIT
- * log: formatting and sending one line per verdict. RFC 3164 for syslog, which every /dev/log understands. */
+ * log: the form of a line. Where it goes: log_send.c. */
 #include "log.h"
-#include "start.h"
-#include "table.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
-#include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
-static const struct {
-	const char *word;
-	int severity;
-} verdicts[] = {
-	[EVENT_VERIFIED] = {"verified", LOG_INFO},
-	[EVENT_PINNED] = {"pinned", LOG_INFO},
-	[EVENT_DANE] = {"dane", LOG_INFO},
-	[EVENT_ENCRYPTED] = {"encrypted", LOG_INFO},
-	[EVENT_PLAINTEXT] = {"plaintext", LOG_WARNING},
-	[EVENT_REFUSED] = {"refused", LOG_ERR},
-	[EVENT_OWN] = {"own", LOG_INFO},
-	[EVENT_BROKEN] = {"broken", LOG_CRIT},
+enum { LAST_FIELDS = 56 }; /* room that a long sentence leaves to what stands behind it */
+
+static const char *const words[] = {
+	[EVENT_VERIFIED] = "verified",
+	[EVENT_PINNED] = "pinned",
+	[EVENT_DANE] = "dane",
+	[EVENT_ENCRYPTED] = "encrypted",
+	[EVENT_PLAINTEXT] = "plaintext",
+	[EVENT_REFUSED] = "refused",
+	[EVENT_OWN] = "own",
+	[EVENT_BROKEN] = "broken",
 };
 
 /* A line under construction; what does not fit is dropped. */
@@ -85,11 +76,30 @@ static void put_address(struct line *l, const struct sockaddr *addr)
 		put(l, " addr=%s port=%u", text, (unsigned)ntohs(v6->sin6_port));
 }
 
-size_t log_format(const struct event *e, char *line, size_t n)
+static void put_why(struct line *l, const char *why)
+{
+	if (l->room - l->n <= LAST_FIELDS)
+		return;
+	l->room -= LAST_FIELDS;
+	put(l, " why=\"");
+	put_clean(l, why, true);
+	l->room += LAST_FIELDS;
+	put(l, "\"");
+}
+
+static void put_date(struct line *l, time_t when)
+{
+	struct tm day;
+
+	if (gmtime_r(&when, &day))
+		put(l, " expires=%04d-%02d-%02d", day.tm_year + 1900, day.tm_mon + 1, day.tm_mday);
+}
+
+size_t log_format(const struct event *e, unsigned lost, char *line, size_t n)
 {
 	struct line l = {line, 0, n};
 
-	put(&l, "starttls %s", verdicts[e->verdict].word);
+	put(&l, "starttls %s", words[e->verdict]);
 	put_field(&l, "to", e->to);
 	put_address(&l, e->addr);
 	put_field(&l, "proto", e->proto);
@@ -100,89 +110,20 @@ size_t log_format(const struct event *e, char *line, size_t n)
 	put_field(&l, "rule", e->rule);
 	if (e->ms >= 0)
 		put(&l, " ms=%ld", e->ms);
-	if (e->why) {
-		put(&l, " why=\"");
-		l.room--; /* for the closing quote */
-		put_clean(&l, e->why, true);
-		l.room++;
-		put(&l, "\"");
-	}
+	if (e->why)
+		put_why(&l, e->why);
+	if (e->expires)
+		put_date(&l, e->expires);
+	if (lost)
+		put(&l, " lost=%u", lost);
 	return l.n;
 }
 
-static int facility(const char *proto)
+size_t log_head(char *line, size_t n)
 {
-	static const char *const mail[] = {"smtp",  "smtps", "lmtp",  "imap",
-					   "imaps", "pop3",  "pop3s", "sieve"};
+	struct line l = {line, 0, n};
 
-	for (size_t i = 0; proto && i < sizeof(mail) / sizeof(*mail); i++)
-		if (strcmp(proto, mail[i]) == 0)
-			return LOG_MAIL;
-	return LOG_DAEMON;
-}
-
-static void put_head(struct line *l)
-{
-	put_clean(l, program_invocation_short_name, false);
-	put(l, "[%d]: ", (int)getpid());
-}
-
-static void to_syslog(const struct event *e)
-{
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
-	char text[LOG_LINE];
-	struct line l = {text, 0, sizeof(text)};
-	time_t now = time(NULL);
-	struct tm t;
-	int fd;
-
-	localtime_r(&now, &t);
-	put(&l, "<%d>%.3s %2d %02d:%02d:%02d ", facility(e->proto) | verdicts[e->verdict].severity,
-	    months + 3 * t.tm_mon, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
-	put_head(&l);
-	l.n += log_format(e, text + l.n, sizeof(text) - l.n);
-	fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return;
-	syscall(SYS_sendto, fd, text, l.n, MSG_NOSIGNAL, &log, sizeof(log));
-	syscall(SYS_close, fd);
-}
-
-static void to_fd(const struct event *e, int fd)
-{
-	char text[LOG_LINE];
-	struct line l = {text, 0, sizeof(text) - 1};
-
-	put_head(&l);
-	l.n += log_format(e, text + l.n, l.room - l.n);
-	text[l.n++] = '\n';
-	syscall(SYS_write, fd, text,
-		l.n); /* in one piece, so that lines of several processes do not mix */
-}
-
-static void to_file(const struct event *e, const char *path)
-{
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, path,
-			      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-			      0600);
-
-	if (fd < 0)
-		return;
-	to_fd(e, fd);
-	syscall(SYS_close, fd);
-}
-
-void log_event(const struct event *e)
-{
-	const char *to = start_log();
-	int error = errno;
-
-	if (!to)
-		to_syslog(e);
-	else if (strcmp(to, "stderr") != 0 && strcmp(to, "off") != 0)
-		to_file(e, to);
-	else if (*to == 's' && !table_has(2)) /* a log line is no part of a connection on fd 2 */
-		to_fd(e, 2);
-	errno = error;
+	put_clean(&l, program_invocation_short_name, false);
+	put(&l, "[%d]: ", (int)getpid());
+	return l.n;
 }
