@@ -4,11 +4,14 @@
 # make test       every test; ends with "N passed, N failed"
 # make asan|ubsan|tsan   the same tests, built with that sanitizer      make fuzz T=60   fuzzers, T seconds each
 # make bench      ratios against plain, native TLS and stunnel          make suites      foreign test suites under the preload
-# make lint format deps install uninstall clean                         DESTDIR= PREFIX= STATIC_TLS=1 WERROR=1
+# make lint format deps install uninstall clean              DESTDIR= PREFIX= LIBDIR= SYSCONFDIR= STATIC_TLS=1 WERROR=1
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
 LIBDIR  ?= $(PREFIX)/lib
+DOCDIR  ?= $(PREFIX)/share/doc/libstarttls
+SYSCONFDIR ?= /etc
+POLICY   = $(SYSCONFDIR)/starttls/policy
 BUILD   ?= build
 SAN     ?=
 T       ?= 60
@@ -19,8 +22,8 @@ WARN    := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes $(if $(
 HARDEN  := -fstack-protector-strong $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
 ALLFLAGS = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(SANFLAG) -fPIC -fvisibility=hidden -fexceptions \
-           -ftls-model=initial-exec -DSTARTTLS_LIBDIR='"$(LIBDIR)"' -MMD -MP $(CPPFLAGS) $(CFLAGS)
-SOFLAGS  = -shared $(SANFLAG) -Wl,-z,relro,-z,now,-z,nodelete $(if $(SAN),,-Wl,-z,defs) $(LDFLAGS)
+           -ftls-model=initial-exec -DSTARTTLS_LIBDIR='"$(LIBDIR)"' -DPOLICY_SYSTEM_FILE='"$(POLICY)"' -MMD -MP $(CPPFLAGS) $(CFLAGS)
+SOFLAGS  = -shared -Wl,-soname,$(@F) $(SANFLAG) -Wl,-z,relro,-z,now,-z,nodelete $(if $(SAN),,-Wl,-z,defs) $(LDFLAGS)
 OBJ     := $(BUILD)/obj
 
 POLICY_LIB := $(filter-out policy/starttls.c policy/elf.c $(wildcard policy/cmd_*.c),$(wildcard policy/*.c))
@@ -44,10 +47,16 @@ comma    := ,
 # STATIC_TLS=1: an OpenSSL of our own inside the engine, hidden from the host.
 SSL_LIBS := $(if $(STATIC_TLS),-Wl$(comma)-Bsymbolic -Wl$(comma)--exclude-libs$(comma)ALL -l:libssl.a -l:libcrypto.a,-lssl -lcrypto)
 
-.PHONY: oom all demo test asan ubsan tsan fuzz bench suites lint format deps install uninstall clean demo-deps test-programs
+.PHONY: FORCE oom all demo test asan ubsan tsan fuzz bench suites lint format deps install uninstall clean demo-deps test-programs
 all: $(BUILD)/libstarttls.so $(BUILD)/libstarttls-tls.so $(BUILD)/starttls
 
-$(OBJ)/%.o: %.c
+# The places compiled in: other places, other objects.
+$(BUILD)/places: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBDIR) $(POLICY)' | cmp -s - $@ || echo '$(LIBDIR) $(POLICY)' >$@
+FORCE:
+
+$(OBJ)/%.o: %.c $(BUILD)/places
 	@mkdir -p $(@D)
 	$(CC) $(ALLFLAGS) -c -o $@ $<
 
@@ -172,20 +181,28 @@ format:
 
 MANPAGES = policy/starttls.1 policy/starttls-policy.5 shim/front/libstarttls.8
 COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/starttls
+# A policy that is there is the administrator's. The loader finds libraries by name alone once ldconfig has seen them.
 install: all
-	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/libstarttls/examples
+	install -d $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(POLICY).d
 	install -m 644 $(BUILD)/libstarttls.so $(BUILD)/libstarttls-tls.so $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/starttls $(DESTDIR)$(PREFIX)/bin
 	install -D -m 644 policy/starttls.bash $(COMPLETION)
-	install -m 644 policy/default.policy policy/examples/*.policy $(DESTDIR)$(PREFIX)/share/doc/libstarttls/examples
+	install -m 644 policy/default.policy policy/examples/*.policy $(DESTDIR)$(DOCDIR)/examples
 	for page in $(MANPAGES); do \
 	  install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+	[ -e $(DESTDIR)$(POLICY) ] || install -m 644 policy/default.policy $(DESTDIR)$(POLICY)
+	$(if $(DESTDIR),,-ldconfig)
 
+# What install has put, but no policy that somebody has written. Not under programs that need it: they would go on in plaintext.
 uninstall:
+	@! grep -s libstarttls $(DESTDIR)/etc/ld.so.preload || { echo "first take that line out of $(DESTDIR)/etc/ld.so.preload"; exit 1; }
+	! cmp -s policy/default.policy $(DESTDIR)$(POLICY) || rm $(DESTDIR)$(POLICY)
 	rm -f $(DESTDIR)$(LIBDIR)/libstarttls.so $(DESTDIR)$(LIBDIR)/libstarttls-tls.so $(DESTDIR)$(PREFIX)/bin/starttls $(COMPLETION)
 	for page in $(MANPAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/libstarttls
+	rm -rf $(DESTDIR)$(DOCDIR)
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(POLICY).d $(dir $(DESTDIR)$(POLICY))
+	$(if $(DESTDIR),,-ldconfig)
 
 clean:
 	rm -rf build

@@ -73,7 +73,9 @@ struct target {
 
 struct policy;
 
+#ifndef POLICY_SYSTEM_FILE /* make SYSCONFDIR= */
 #define POLICY_SYSTEM_FILE "/etc/starttls/policy"
+#endif
 
 /* Where the layers come from. NULL: that layer does not exist. */
 struct policy_files {

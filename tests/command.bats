@@ -423,10 +423,3 @@ completes() {
     completes starttls explain mx.example "" | grep -qx -- "$proto"
   done
 }
-
-@test "install: the completion is installed where bash looks for it, and uninstalled" {
-  make -s -C "$root" BUILD="$build" SAN="${SAN-}" DESTDIR="$PWD/dest" PREFIX=/usr install
-  cmp "$root/policy/starttls.bash" dest/usr/share/bash-completion/completions/starttls
-  make -s -C "$root" BUILD="$build" SAN="${SAN-}" DESTDIR="$PWD/dest" PREFIX=/usr uninstall
-  [ -z "$(find dest -type f)" ]
-}
