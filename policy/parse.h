@@ -9,7 +9,7 @@
  *   parse.c   the loop: LEVEL to HOSTS { WORD VALUE }
  *   value.c   one function per word that selects: reads its value
  *   option.c  and per word that asks for something
- *   report.c  says what is wrong, with the line and a caret; the first complaint breaks the policy
+ *   complain.c  says what is wrong, with the line and a caret; the first complaint breaks the policy
  */
 #ifndef STARTTLS_PARSE_H
 #define STARTTLS_PARSE_H
@@ -94,7 +94,7 @@ void take_by(struct parser *p, struct rule *r, const struct word *value);
 /* Can the files that the rule names be read? Complains. */
 void check_files(struct parser *p, const struct rule *r);
 
-/* --- report.c */
+/* --- complain.c */
 
 /* Something is wrong: the policy is broken from here on. `at` points into the parser's text, or is
  * NULL for the file as a whole. Only the first complaint of a statement is kept. */

@@ -53,7 +53,7 @@ _starttls() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _starttls_words 'run check explain inspect env --help --version'
+    _starttls_words 'run check explain inspect report env --help --version'
     return
   fi
   case ${COMP_WORDS[1]}:$before in
@@ -65,6 +65,7 @@ _starttls() {
   check:*) _starttls_files ;;
   explain:*) _starttls_explain ;;
   inspect:*) _starttls_commands ;;
+  report:*) if [[ $word == -* ]]; then _starttls_words '--json --prometheus'; else _starttls_files; fi ;;
   env:*) _starttls_words '--sh --systemd --docker' ;;
   esac
 }

@@ -19,6 +19,8 @@ static const struct verb {
 	{"explain", "[--program P] [--user U] [--addr A] HOST[:PORT] [PROTO]",
 	 "which rule is about this connection, why, and what it asks for", cmd_explain},
 	{"inspect", "COMMAND", "can the shim hold this program?", cmd_inspect},
+	{"report", "[--json|--prometheus] [FILE|-]…",
+	 "what a log says of each destination, and what plaintext is left", cmd_report},
 	{"env", "[--sh|--systemd|--docker]", "what to paste elsewhere", cmd_env},
 };
 

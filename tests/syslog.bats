@@ -19,8 +19,8 @@ teardown() {
   cat syslog 2>/dev/null || true
 }
 
-# mail [ENVIRONMENT …]: one mail from the mailer, its log to syslog
-mail() { env LD_PRELOAD="$runtime $build/libstarttls.so" STARTTLS_POLICY="$PWD/policy" "$@" "$legacy/mailer" localhost "$PORT" a@b c@d <<<hello || true; }
+# mail: one mail from the mailer, its log to syslog
+mail() { env LD_PRELOAD="$runtime $build/libstarttls.so" STARTTLS_POLICY="$PWD/policy" "$legacy/mailer" localhost "$PORT" a@b c@d <<<hello || true; }
 
 # written PATTERN: a line of syslog, when it has come
 written() {
@@ -46,6 +46,8 @@ written() {
   watch verify
   mail
   written '^mail\.err .* starttls refused to=localhost .* why="server did not offer TLS"$'
+  run "$build/starttls" report syslog
+  [[ $output == *'3 connections to 2 destinations'* && $output == *'plaintext left to eliminate: 1 connection'* && $output == *'refused: 1 connection'* ]]
 }
 
 @test "rsyslog: a protocol that is not mail goes to daemon" {
@@ -127,6 +129,8 @@ open("syslog", "wb").write(s.accept()[0].makefile("rb").read())' 3>&- &
     sleep 0.05
   done
   grep -qE ' mailer\[[0-9]+\]: starttls verified to=localhost ' syslog
+  run bash -c '"$0" report <"$1"' "$build/starttls" syslog
+  [[ $output == *'1 connection to 1 destination'* ]]
   run journal -t mailer -o verbose
   [[ $output == *PRIORITY=6* && $output == *SYSLOG_FACILITY=2* && $output == *SYSLOG_PID=* ]]
 }

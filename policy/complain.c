@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * report: complaints that point at the spot.
+ * complain: messages that point at the spot.
  *
  *   policy:1:12: error: host bits are set in '10.0.0.1/8'
  *     verify  to 10.0.0.1/8

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ * starttls report: what the log says of each destination: how many connections, how they ended, with which TLS, how long the certificate lasts,
+ * and what plaintext is left. */
+#include "cmd_report.h"
+#include "command.h"
+#include <errno.h>
+#include <string.h>
+
+enum { LINE_MAX_READ = 8192 }; /* ours are shorter; what is longer is somebody else's */
+
+/* One line without its newline; false at the end. A longer one, or one with a NUL in it, is read over: what is given then is "". */
+static bool read_line(FILE *in, char line[static LINE_MAX_READ])
+{
+	bool ours = true;
+	size_t n = 0;
+	int c;
+
+	while ((c = getc_unlocked(in)) != EOF && c != '\n') {
+		if (!c || n == LINE_MAX_READ - 1)
+			ours = false;
+		if (ours)
+			line[n++] = (char)c;
+	}
+	line[ours ? n : 0] = 0;
+	return c != EOF || n;
+}
+
+static int complain_of(const char *name)
+{
+	fprintf(stderr, "starttls report: '%s' cannot be read: %s\n", name, strerror(errno));
+	return EXIT_UNREACHABLE;
+}
+
+static int read_log(FILE *in, const char *name, struct tally *tally)
+{
+	char line[LINE_MAX_READ];
+	struct log_line parts;
+
+	while (read_line(in, line))
+		if (log_line_parse(line, &parts) && !tally_add(tally, &parts)) {
+			fputs("starttls report: out of memory; give it fewer lines at once\n",
+			      stderr);
+			return EXIT_UNREACHABLE;
+		}
+	return ferror(in) ? complain_of(name) : EXIT_OK;
+}
+
+static int read_file(const char *name, struct tally *tally)
+{
+	FILE *in;
+	int code;
+
+	if (!strcmp(name, "-"))
+		return read_log(stdin, "standard input", tally);
+	in = fopen(name, "re");
+	if (!in)
+		return complain_of(name);
+	code = read_log(in, name, tally);
+	fclose(in);
+	return code;
+}
+
+typedef void print_fn(const struct tally *, time_t now, FILE *out);
+
+static print_fn *find_form(const char *option)
+{
+	return !strcmp(option, "--json")         ? print_json
+	       : !strcmp(option, "--prometheus") ? print_prometheus
+						 : NULL;
+}
+
+/* The options in front; the number of the first file. 0: something is wrong, and said. */
+static int read_options(int argc, char **argv, print_fn **print)
+{
+	int i;
+
+	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
+		if (!strcmp(argv[i], "--"))
+			return i + 1;
+		if (*print != print_table) {
+			fprintf(stderr, "starttls report: '%s' is too much: one form at a time\n",
+				argv[i]);
+			return 0;
+		}
+		*print = find_form(argv[i]);
+		if (!*print) {
+			fprintf(stderr,
+				"starttls report: unknown option '%s'; there are --json and "
+				"--prometheus, then log files, "
+				"or - for standard input\n",
+				argv[i]);
+			return 0;
+		}
+	}
+	return i;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct tally tally = {0};
+	print_fn *print = print_table;
+	int code = EXIT_OK, i = read_options(argc, argv, &print);
+
+	if (!i)
+		return EXIT_WRONG_USE;
+	if (i == argc)
+		code = read_file("-", &tally);
+	for (; i < argc && !code; i++)
+		code = read_file(argv[i], &tally);
+	if (!code) {
+		print(&tally, time(NULL), stdout);
+		if (fflush(stdout) || ferror(stdout)) {
+			fprintf(stderr, "starttls report: cannot write: %s\n", strerror(errno));
+			code = EXIT_UNREACHABLE;
+		}
+	}
+	tally_free(&tally);
+	return code;
+}
