@@ -35,6 +35,7 @@ plaintext='starttls plaintext to=old.example.com addr=198.51.100.10 port=25 prot
   echo "a[1]: $verified" >log
   run -0 "$starttls" report <log
   says '1 connection to 1 destination'
+  # shellcheck disable=SC2094  # it is only read
   run -0 "$starttls" report log - log <log
   says '3 connections to 1 destination'
 }
