@@ -10,16 +10,13 @@
  *
  * A name may stand for several addresses, and rules may tell them apart: those that get the same answer share it. */
 #include "command.h"
-#include "lex.h"
-#include "level.h"
-#include "parse.h"
+#include "policy.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
 #include <netdb.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,89 +35,23 @@ struct question {
 		*layers[LAYERS]; /* both together, and each by itself; NULL: that layer is not there */
 };
 
-__attribute__((format(printf, 1, 2))) static int wrong_use(const char *format, ...)
-{
-	va_list args;
-
-	fputs("starttls explain: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return EXIT_WRONG_USE;
-}
+static const char verb[] = "explain";
 
 /* --- the arguments */
-
-static int parse_port(const char *text, unsigned *port)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || !n || n > 65535)
-		return wrong_use(
-			"'%s' is not a port: a number from 1 to 65535, as in mx.example.com:25",
-			text);
-	*port = (unsigned)n;
-	return 0;
-}
-
-/* HOST, HOST:PORT, [ADDRESS]:PORT, and an IPv6 address by itself. Cuts the argument. */
-static int parse_host(struct question *q, char *host)
-{
-	char *colon = strrchr(host, ':'), *port = NULL;
-
-	if (*host == '[') {
-		char *end = strchr(host, ']');
-
-		if (!end || (end[1] && end[1] != ':'))
-			return wrong_use("'%s' is not [ADDRESS]:PORT, as in [2001:db8::1]:25",
-					 host);
-		*end = '\0';
-		host++;
-		port = end[1] ? end + 2 : NULL;
-	} else if (colon && colon == strchr(host, ':')) {
-		*colon = '\0';
-		port = colon + 1;
-	}
-	q->host = host;
-	if (!*host)
-		return wrong_use("which host? HOST[:PORT], as in mx.example.com:25");
-	return port ? parse_port(port, &q->port) : 0;
-}
-
-static int parse_proto(struct question *q)
-{
-	struct word word = {.at = q->proto, .n = strlen(q->proto)};
-	const char *meant;
-
-	if (proto_find(q->proto, strlen(q->proto)) != PROTO_NONE)
-		return 0;
-	meant = did_you_mean(&word, proto_word);
-	if (meant)
-		return wrong_use("unknown protocol '%s'; did you mean '%s'?", q->proto, meant);
-	fprintf(stderr, "starttls explain: unknown protocol '%s'; there are:", q->proto);
-	for (size_t i = 0; proto_word(i); i++)
-		fprintf(stderr, " %s", proto_word(i));
-	fputc('\n', stderr);
-	return EXIT_WRONG_USE;
-}
 
 /* Where the port is not said, the first that the protocol stands for. */
 static int choose_port(struct question *q)
 {
-	int proto = q->proto ? proto_find(q->proto, strlen(q->proto)) : PROTO_NONE;
-
 	if (q->port)
 		return 0;
 	if (!q->proto)
-		return wrong_use("which port? %s:25 or '%s smtp', for example", q->host, q->host);
-	if (proto_on_port(proto, 1)) /* `tls` may be anywhere */
-		return wrong_use("which port? '%s' stands for none: %s:6379 %s, for example",
-				 q->proto, q->host, q->proto);
-	while (!proto_on_port(proto, (uint16_t)q->port))
-		q->port++;
-	return 0;
+		return wrong_words(verb, "which port? %s:25 or '%s smtp', for example", q->host,
+				   q->host);
+	q->port = proto_first_port(q->proto);
+	return q->port ? 0
+		       : wrong_words(verb,
+				     "which port? '%s' stands for none: %s:6379 %s, for example",
+				     q->proto, q->host, q->proto);
 }
 
 /* As the shim will see it: absolute, with no symbolic link. A program that is not there may still be asked about. */
@@ -133,8 +64,9 @@ static int resolve_program(struct question *q)
 	if (program_find(q->program, path) && realpath(path, real))
 		q->program = real;
 	else if (*q->program != '/')
-		return wrong_use("there is no program '%s': give its path, as in /usr/bin/msmtp",
-				 q->program);
+		return wrong_words(verb,
+				   "there is no program '%s': give its path, as in /usr/bin/msmtp",
+				   q->program);
 	return 0;
 }
 
@@ -148,16 +80,16 @@ static int become_user(const char *user)
 	if (!pw && *user && !*end)
 		pw = getpwuid((uid_t)n);
 	if (!pw)
-		return wrong_use("there is no user '%s'", user);
+		return wrong_words(verb, "there is no user '%s'", user);
 	if (pw->pw_uid == geteuid())
 		return 0;
 	if (geteuid() != 0)
-		return wrong_use(
-			"only root can see what another user gets: sudo starttls explain …");
+		return wrong_words(
+			verb, "only root can see what another user gets: sudo starttls explain …");
 	if (initgroups(pw->pw_name, pw->pw_gid) < 0 || setegid(pw->pw_gid) < 0 ||
 	    setenv("HOME", pw->pw_dir, 1) < 0 || unsetenv("STARTTLS_POLICY") < 0 ||
 	    unsetenv("XDG_CONFIG_HOME") < 0 || seteuid(pw->pw_uid) < 0)
-		return wrong_use("cannot become '%s': %s", user, strerror(errno));
+		return wrong_words(verb, "cannot become '%s': %s", user, strerror(errno));
 	return 0;
 }
 
@@ -184,19 +116,21 @@ static int parse_arguments(int argc, char **argv, struct question *q)
 			q->addr = optarg;
 			break;
 		case ':':
-			return wrong_use("option '%s' needs a value", argv[optind - 1]);
+			return wrong_words(verb, "option '%s' needs a value", argv[optind - 1]);
 		default:
-			return wrong_use("unknown option '%s'; there are --program, --user, --addr",
-					 argv[optind - 1]);
+			return wrong_words(
+				verb, "unknown option '%s'; there are --program, --user, --addr",
+				argv[optind - 1]);
 		}
 	if (optind == argc)
-		return wrong_use("which host? HOST[:PORT], as in mx.example.com:25");
+		return wrong_words(verb, "which host? HOST[:PORT], as in mx.example.com:25");
 	if (argc - optind > 2)
-		return wrong_use("one connection at a time: '%s' is too much", argv[optind + 2]);
+		return wrong_words(verb, "one connection at a time: '%s' is too much",
+				   argv[optind + 2]);
 	q->proto = argv[optind + 1];
-	code = parse_host(q, argv[optind]);
+	code = host_parse_word(verb, argv[optind], &q->host, &q->port);
 	if (!code && q->proto)
-		code = parse_proto(q);
+		code = proto_parse_word(verb, q->proto);
 	if (!code)
 		code = choose_port(q);
 	if (!code)
@@ -221,7 +155,8 @@ static struct addrinfo *resolve(struct question *q, int *code)
 			q->name = NULL;
 			return list;
 		}
-		*code = wrong_use("'%s' is an address already: --addr is for a name", q->host);
+		*code = wrong_words(verb, "'%s' is an address already: --addr is for a name",
+				    q->host);
 		freeaddrinfo(list);
 		return NULL;
 	}
@@ -231,8 +166,8 @@ static struct addrinfo *resolve(struct question *q, int *code)
 	if (!error)
 		return list;
 	if (q->addr) {
-		*code = wrong_use("'%s' is not an address, such as 192.0.2.1 or 2001:db8::1",
-				  q->addr);
+		*code = wrong_words(
+			verb, "'%s' is not an address, such as 192.0.2.1 or 2001:db8::1", q->addr);
 		return NULL;
 	}
 	fprintf(stderr,

@@ -35,6 +35,20 @@ int cmd_inspect(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 
+/* --- cmd_host.c: words of the command line */
+
+/* Say on stderr, for the verb, what is wrong and what would be right. Returns EXIT_WRONG_USE; so do the two below, else 0. */
+__attribute__((format(printf, 2, 3))) int wrong_words(const char *verb, const char *format, ...);
+
+/* HOST, HOST:PORT, [ADDRESS]:PORT, and an IPv6 address by itself. Cuts the word; port stays as it is where none is said. */
+int host_parse_word(const char *verb, char *word, const char **host, unsigned *port);
+
+/* Is it a protocol? */
+int proto_parse_word(const char *verb, const char *proto);
+
+/* The first port that a protocol stands for; 0: `tls` may be anywhere. */
+unsigned proto_first_port(const char *proto);
+
 /* --- cmd_inspect.c */
 
 /* Can the shim hold the program in this file? Writes the reason why not, and what to do, to `out`; with all, everything else worth
