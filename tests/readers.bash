@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # readers: unmodified programs of Debian, each with its own TLS off, behind one interface:
 #
-#   read_imap_with_NAME HOST, read_pop3_with_NAME HOST    the only mail of joe (password: secret), into the file `fetched`
+#   read_imap_with_NAME HOST, read_pop3_with_NAME HOST    (python: HOST PORT too)    the only mail of joe (password: secret), into the file `fetched`
 #
 # The exit code is the program's. `launch` is what stands in front of it: nothing, or shim_command.
 # shellcheck shell=bash disable=SC2154
@@ -9,7 +9,7 @@ launch=()
 
 # --- IMAP
 
-read_imap_with_curl() { "${launch[@]}" curl -sS --user joe:secret -o fetched "imap://$1/INBOX;UID=1"; }
+read_imap_with_curl() { "${launch[@]}" curl -sS --user joe:secret -o fetched "imap://$1/INBOX;MAILINDEX=1"; }
 
 read_imap_with_mutt() {
   cat >muttrc <<END
@@ -47,10 +47,10 @@ END
 }
 
 read_imap_with_python() {
-  "${launch[@]}" /usr/bin/python3 - "$1" <<'END'
+  "${launch[@]}" /usr/bin/python3 - "$@" <<'END'
 import imaplib, sys
 try:
-    m = imaplib.IMAP4(sys.argv[1])
+    m = imaplib.IMAP4(*sys.argv[1:])
     m.login("joe", "secret")
     m.select("INBOX")
     open("fetched", "wb").write(m.fetch("1", "(RFC822)")[1][0][1])
@@ -91,10 +91,10 @@ read_pop3_with_mpop() {
 }
 
 read_pop3_with_python() {
-  "${launch[@]}" /usr/bin/python3 - "$1" <<'END'
+  "${launch[@]}" /usr/bin/python3 - "$@" <<'END'
 import poplib, sys
 try:
-    p = poplib.POP3(sys.argv[1])
+    p = poplib.POP3(*sys.argv[1:])
     p.user("joe")
     p.pass_("secret")
     open("fetched", "wb").write(b"\r\n".join(p.retr(1)[1]) + b"\r\n")

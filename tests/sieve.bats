@@ -24,46 +24,7 @@ teardown_file() { [ -z "${server-}" ] || dovecot_stop "$server"; }
 # keep_script HOST: log in, put a script there, make it active, read it back into `fetched`
 keep_script() {
   printf 'require ["fileinto"];\r\nif header :contains "subject" "x" { fileinto "x"; }\r\n' >script
-  cat >client.py <<'END'
-import base64, socket, sys
-s = socket.create_connection((sys.argv[1], 4190), 60)
-f = s.makefile("rb")
-
-def reply():
-    lines = []
-    while True:
-        line = f.readline()
-        if not line:
-            sys.exit("end of file")
-        if line.startswith(b"{"):
-            lines.append(f.read(int(line.strip(b"{}+\r\n"))))
-            f.readline()
-        elif line.startswith((b"OK", b"NO", b"BYE")):
-            return line, lines
-        else:
-            lines.append(line)
-
-def say(command):
-    s.sendall(command)
-    line, lines = reply()
-    if not line.startswith(b"OK"):
-        sys.exit(line.decode())
-    return lines
-
-status, greeting = reply()
-if not status.startswith(b"OK"):
-    sys.exit(status.decode())
-if not any(line.startswith(b'"SASL" "PLAIN') for line in greeting):
-    sys.exit("no way to log in")
-say(b'AUTHENTICATE "PLAIN" "' + base64.b64encode(b"\0joe\0secret") + b'"\r\n')
-script = open("script", "rb").read()
-say(b'PUTSCRIPT "mine" {%d+}\r\n%s\r\n' % (len(script), script))
-say(b'SETACTIVE "mine"\r\n')
-assert b'"mine" ACTIVE\r\n' in say(b"LISTSCRIPTS\r\n")
-open("fetched", "wb").write(say(b'GETSCRIPT "mine"\r\n')[0])
-say(b"LOGOUT\r\n")
-END
-  "${launch[@]}" /usr/bin/python3 client.py "$1"
+  "${launch[@]}" /usr/bin/python3 "$root/tests/sieve_client.py" "$1" script fetched
 }
 
 @test "sieve: a plain program finds no way to log in without the shim" {

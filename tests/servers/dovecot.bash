@@ -83,3 +83,9 @@ maildir_add() {
   cp "$3" "$box/new/$(date +%s).$RANDOM$RANDOM.mail.test"
   chown -R vmail: "$box"
 }
+
+# dovecot_keep_only DIR USER FILE: the one mail in the inbox
+dovecot_keep_only() {
+  rm -rf "$1/lmtp/$2"
+  maildir_add "$@"
+}
