@@ -80,7 +80,7 @@ void conn_exec(bool leaving);
 /* The connection is another process's now. A vfork() child leaves its parent's struct alone. */
 void conn_leave(struct conn *c);
 
-/* conn_setup.c: everything before the steady state. With the lock held; none of them blocks. */
+/* conn_setup.c and what it drives: everything before the steady state. With the lock held; none of them blocks. */
 /* Advance the dialogue and the handshake as far as they go. WAIT_NONE: the phase is OPEN, CLEAR, BROKEN, GONE or REFUSED. With read_ok false
  * nothing is taken from the kernel, so that no readiness event vanishes in a write. WAIT_TELL: nothing goes on until the app has taken
  * what is in talk_to_app. */
