@@ -26,7 +26,7 @@ ALLFLAGS = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(SANFLAG) -fPIC -fvi
 SOFLAGS  = -shared -Wl,-soname,$(@F) $(SANFLAG) -Wl,-z,relro,-z,now,-z,nodelete $(if $(SAN),,-Wl,-z,defs) $(LDFLAGS)
 OBJ     := $(BUILD)/obj
 
-POLICY_LIB := $(filter-out policy/starttls.c policy/elf.c $(wildcard policy/cmd_*.c),$(wildcard policy/*.c))
+POLICY_LIB := $(filter-out policy/starttls.c $(wildcard policy/cmd_*.c),$(wildcard policy/*.c))
 COMMAND    := $(filter-out $(POLICY_LIB),$(wildcard policy/*.c))
 FRONT      := $(wildcard shim/front/*.c)
 ENGINE     := $(wildcard shim/engine/*.c shim/engine/proto/*.c)

@@ -7,21 +7,17 @@
  *     brings its own TLS (libgnutls.so.30) …
  *   verdict: the shim holds it
  *
- * The loader ignores LD_PRELOAD in silence where it does, so that the program would go out in plaintext: what is doubtful is
- * refused. Set-user-ID programs are refused for root too, for whom the loader would listen: such programs change their user and
- * start themselves again. */
+ * The loader ignores LD_PRELOAD in silence where it does (hold.h), so that the program would go out in plaintext: what is doubtful is
+ * refused. */
 #include "command.h"
-#include "elf.h"
+#include "hold.h"
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
-#include <unistd.h>
 
 enum {
 	SCRIPTS = 5,      /* a script of a script of …: the kernel ends there too */
@@ -69,45 +65,21 @@ __attribute__((format(printf, 2, 3))) static void wrong(struct inspection *i, co
 	va_end(args);
 }
 
-/* --- files */
-
-/* Map a regular file. NULL, and errno; an empty one is NULL and 0. */
-static const uint8_t *map(const char *path, struct stat *st)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	void *bytes = MAP_FAILED;
-	int error;
-
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, st) < 0)
-		error = errno;
-	else if (!S_ISREG(st->st_mode) || st->st_size == 0)
-		error = S_ISREG(st->st_mode) ? 0 : EACCES;
-	else {
-		bytes = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		error = bytes == MAP_FAILED ? errno : 0;
-	}
-	close(fd);
-	errno = error;
-	return bytes == MAP_FAILED ? NULL : bytes;
-}
-
 /* --- what the loader goes by */
 
-/* AT_SECURE: for these the loader forgets LD_PRELOAD. */
-static void look_at_rights(struct inspection *i)
+static void say_why(void *of, const char *why)
 {
-	const char *remedy =
-		"run a copy without it (cp, which drops it), or put the TLS behind the program";
+	wrong(of, "%s", why);
+}
 
-	if (i->st.st_mode & S_ISUID)
-		wrong(i, "it is set-user-ID, so the loader ignores LD_PRELOAD; %s", remedy);
-	/* Without the right to execute, the bit means something else: locking. */
-	if ((i->st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
-		wrong(i, "it is set-group-ID, so the loader ignores LD_PRELOAD; %s", remedy);
-	if (getxattr(i->path, "security.capability", NULL, 0) > 0)
-		wrong(i, "it has file capabilities, so the loader ignores LD_PRELOAD; %s", remedy);
+static void look_at_loader(struct inspection *i, const struct elf *e)
+{
+	const struct hold h = {i->ours->bits, i->ours->machine, say_why, i};
+
+	hold_rights(&h, i->path, &i->st);
+	if (hold_loader(&h, e))
+		note(i, "%u bits like libstarttls.so, started by glibc's loader %s", e->bits,
+		     e->interpreter ? e->interpreter : "(it is the loader)");
 }
 
 static const char *base(const char *path)
@@ -120,50 +92,6 @@ static const char *base(const char *path)
 static bool starts(const char *text, const char *with)
 {
 	return strncmp(text, with, strlen(with)) == 0;
-}
-
-/* ld-linux-x86-64.so.2, ld-linux.so.2, ld64.so.2, ld.so.1, ld-2.31.so */
-static bool is_glibc(const char *loader)
-{
-	return starts(loader, "ld-linux") || starts(loader, "ld64.so") || starts(loader, "ld.so") ||
-	       starts(loader, "ld-2.");
-}
-
-static void look_at_loader(struct inspection *i, const struct elf *e)
-{
-	const char *loader = e->interpreter ? base(e->interpreter) : elf_soname(e);
-
-	if (e->bits != i->ours->bits || e->machine != i->ours->machine) {
-		wrong(i,
-		      "it is of another class (%u bits, machine %u) than libstarttls.so (%u bits, "
-		      "machine "
-		      "%u), which cannot be loaded into it; build and install the library for it "
-		      "too",
-		      e->bits, e->machine, i->ours->bits, i->ours->machine);
-		return;
-	}
-	/* The loader may itself be the command; a static program has no name of that kind. */
-	if (!e->interpreter && !(loader && is_glibc(loader)))
-		wrong(i,
-		      "it is static%s: there is no loader that could load libstarttls.so; take its "
-		      "dynamic package, or put the TLS behind the program",
-		      e->go ? ", built with Go" : "");
-	else if (starts(loader, "ld-musl"))
-		wrong(i,
-		      "it is for musl (%s), and libstarttls.so is for glibc; take a glibc build of "
-		      "it",
-		      e->interpreter);
-	else if (!is_glibc(loader))
-		wrong(i,
-		      "it is started by %s, which is not glibc's loader; take a glibc build of it",
-		      e->interpreter);
-	else if (e->go)
-		wrong(i, "it is built with Go, which makes its system calls without libc: the shim "
-			 "does "
-			 "not see them; put the TLS behind the program");
-	else
-		note(i, "%u bits like libstarttls.so, started by glibc's loader %s", e->bits,
-		     e->interpreter ? e->interpreter : "(it is the loader)");
 }
 
 /* --- what it takes from others */
@@ -236,42 +164,33 @@ static void look_at_imports(struct inspection *i, const struct elf *e)
 
 /* --- scripts */
 
-/* Cut the next word of a #! line; NULL at its end. */
-static char *next_word(char **line)
+/* What env(1) is to find: the first word that is no option and sets no variable. Cuts them. */
+static const char *word_of_env(char *words)
 {
-	char *word = *line + strspn(*line, " \t");
-
-	*line = word + strcspn(word, " \t");
-	if (**line)
-		*(*line)++ = '\0';
-	return *word ? word : NULL;
+	for (char *rest, *word = words ? strtok_r(words, " \t", &rest) : NULL; word;
+	     word = strtok_r(NULL, " \t", &rest))
+		if (*word != '-' && !strchr(word, '='))
+			return word;
+	return "env";
 }
 
 /* The program that reads the script: what #! says, behind env what it is to find, and where there is no #! the shell, as execvp() has it.
  * False when it is not there. */
 static bool script_reader(struct inspection *i, char reader[PATH_MAX])
 {
-	char text[256] = "/bin/sh", alone[] = "env", *line = text, *word;
-	size_t n = i->size < sizeof text + 1 ? i->size - 2 : sizeof text - 1;
+	struct hold_script script;
+	const char *word = "/bin/sh";
 
-	if (i->size > 2 && !memcmp(i->bytes, "#!", 2)) {
-		memcpy(text, i->bytes + 2, n);
-		text[n] = '\0';
-		text[strcspn(text, "\r\n")] = '\0';
+	if (hold_script(&script, i->bytes, i->size)) {
+		word = script.reader;
+		if (!strcmp(base(word), "env"))
+			word = word_of_env(script.argument);
 	}
-	word = next_word(&line);
-	if (word && !strcmp(base(word), "env")) {
-		do
-			word = next_word(&line);
-		while (word && (*word == '-' || strchr(word, '=')));
-		if (!word)
-			word = alone;
-	}
-	if (word && program_find(word, reader)) {
+	if (*word && program_find(word, reader)) {
 		note(i, "it is a script, read by %s", reader);
 		return true;
 	}
-	wrong(i, "it is a script for '%s', which is not there", word ? word : "");
+	wrong(i, "it is a script for '%s', which is not there", word);
 	return false;
 }
 
@@ -284,7 +203,7 @@ static bool look_at_file(struct inspection *i, char next[PATH_MAX])
 	struct elf e;
 	bool script = false;
 
-	i->bytes = map(i->path, &i->st);
+	i->bytes = hold_map(i->path, &i->st);
 	i->size = i->bytes ? (size_t)i->st.st_size : 0;
 	if (!i->bytes && errno) {
 		wrong(i,
@@ -295,7 +214,6 @@ static bool look_at_file(struct inspection *i, char next[PATH_MAX])
 	}
 	why = elf_open(&e, i->bytes, i->size);
 	if (!why) {
-		look_at_rights(i);
 		look_at_loader(i, &e);
 		if (i->held)
 			look_at_imports(i, &e);
@@ -315,7 +233,7 @@ bool program_inspect(const char *path, const char *library, FILE *out, const cha
 	char paths[2][PATH_MAX];
 	struct elf ours;
 	struct stat st;
-	const uint8_t *bytes = map(library ? library : "/proc/self/exe", &st);
+	const uint8_t *bytes = hold_map(library ? library : "/proc/self/exe", &st);
 	bool script = true;
 
 	i.path = path;
