@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * starttls run: check the policy, inspect the program, put libstarttls.so into LD_PRELOAD, become the program.
+ * starttls run: check the policy, inspect the program, put libstarttls.so into LD_PRELOAD, see that the loader heeds it, become the program.
+ *
+ *   check ─► inspect (its file) ─► rehearse (its loader) ─► exec: same process, same signals, same terminal
+ *                                                            └─ STARTTLS_RUN: the library looks after programs that this one executes
  *
  * Every doubt ends here with 125: once the program runs without the library, nothing stands between it and plaintext. */
 #include "command.h"
@@ -60,6 +63,17 @@ static int preload(const char *library)
 	return result == 0 ? 0 : refuse("out of memory");
 }
 
+/* By this the library knows in whose name it is there (shim/front/guard.h). */
+static int leave_mark(const char *library)
+{
+	char mark[2 * PATH_MAX + 2], self[PATH_MAX] = "";
+
+	if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
+		*self = '\0';
+	snprintf(mark, sizeof mark, "%s:%s", library, self);
+	return setenv("STARTTLS_RUN", mark, 1) == 0 ? 0 : refuse("out of memory");
+}
+
 /* --- the policy */
 
 /* --policy FILE: absolute, because the program and its children may change their directory. */
@@ -72,12 +86,30 @@ static int name_policy(const char *file)
 	return setenv("STARTTLS_POLICY", path, 1) == 0 ? 0 : refuse("out of memory");
 }
 
-static int check_policy(void)
+static void show_layers(const struct policy *p, const struct policy_files *files)
+{
+	const char *paths[LAYERS] = {[LAYER_SYSTEM] = files->system, [LAYER_USER] = files->user};
+	size_t rules;
+
+	for (int i = 0; i < LAYERS; i++) {
+		if (!paths[i])
+			continue;
+		if (policy_layer(p, i, &rules))
+			fprintf(stderr, "starttls run: policy %s: %zu rule%s\n", paths[i], rules,
+				rules == 1 ? "" : "s");
+		else
+			fprintf(stderr, "starttls run: policy %s: not there\n", paths[i]);
+	}
+}
+
+static int check_policy(bool verbose)
 {
 	struct policy_files files = policy_files();
 	struct policy *p = policy_load(&files, stderr);
 	bool broken = policy_broken(p);
 
+	if (verbose && p)
+		show_layers(p, &files);
 	policy_free(p);
 	return broken ? refuse("the policy is broken, the command was not started") : 0;
 }
@@ -120,12 +152,12 @@ static int parse_options(int argc, char **argv, struct options *o)
 }
 
 /* What is not there is left to execvp(), which knows why. */
-static int inspect(const char *command, const char *library)
+static int inspect(const char *command, const char *library, bool verbose)
 {
 	char path[PATH_MAX];
 
 	if (!program_find(command, path) ||
-	    program_inspect(path, library, stderr, "starttls run: ", false))
+	    program_inspect(path, library, stderr, "starttls run: ", verbose))
 		return 0;
 	return refuse("'%s' was not started: it would speak plaintext", command);
 }
@@ -149,15 +181,21 @@ int cmd_run(int argc, char **argv)
 	if (!code && o.policy)
 		code = name_policy(o.policy);
 	if (!code)
-		code = check_policy();
+		code = check_policy(o.verbose);
 	if (!code && !library_find(library))
 		code = refuse("there is no libstarttls.so "
 			      "beside this command, in ../lib or in " STARTTLS_LIBDIR);
 	if (!code)
-		code = inspect(*o.command, library);
+		code = inspect(*o.command, library, o.verbose);
 	if (!code)
 		code = preload(library);
 	if (!code && o.verbose && setenv("STARTTLS_LOG", "stderr", 1) < 0)
 		code = refuse("out of memory");
+	if (!code)
+		code = leave_mark(library);
+	if (!code && !program_rehearse(o.command, library, stderr))
+		code = refuse("'%s' was not started: it would speak plaintext", *o.command);
+	if (!code && o.verbose)
+		fprintf(stderr, "starttls run: the loader puts %s into it\n", library);
 	return code ? code : become(o.command);
 }

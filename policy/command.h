@@ -56,6 +56,12 @@ unsigned proto_first_port(const char *proto);
 bool program_inspect(const char *path, const char *library, FILE *out, const char *prefix,
 		     bool all);
 
+/* --- cmd_rehearse.c */
+
+/* Start the command as far as its loader, with this process's environment, and look whether the library gets into it. The command itself
+ * never begins. False: it does not, and out says why. A command that cannot be started is nobody's business here: true. */
+bool program_rehearse(char **command, const char *library, FILE *out);
+
 /* --- cmd_find.c */
 
 /* The file that execvp(word) would start. False, with errno, when there is none that may be executed. */

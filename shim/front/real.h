@@ -101,9 +101,6 @@
 	  (fd, level, name, value, len), syscall(SYS_setsockopt, fd, level, name, value, len)) \
 	X(int, execve, (const char *path, char *const argv[], char *const envp[]), \
 	  (path, argv, envp), syscall(SYS_execve, path, argv, envp)) \
-	X(int, execv, (const char *path, char *const argv[]), (path, argv), \
-	  syscall(SYS_execve, path, argv, environ)) \
-	X(int, execvp, (const char *file, char *const argv[]), (file, argv), absent(-1)) \
 	X(int, execvpe, (const char *file, char *const argv[], char *const envp[]), \
 	  (file, argv, envp), absent(-1)) \
 	X(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp), \

@@ -12,6 +12,8 @@
 #include <string.h>
 
 static char log_to[PATH_MAX];
+static char settings[5 * PATH_MAX]; /* start_kept(): a copy, for the same reason */
+static char *kept[8];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* A copy, for the host may change its environment at any time. */
@@ -29,9 +31,41 @@ const char *start_log(void)
 	return *log_to ? log_to : NULL;
 }
 
+/* What does not fit is not kept; there is none of that from `run`. */
+static void keep(void)
+{
+	static const char *const names[] = {"STARTTLS_RUN", "STARTTLS_POLICY", "STARTTLS_LOG"};
+	size_t used = 0, n = 0;
+
+	if (!secure_getenv(names[0]))
+		return;
+	start_log(); /* a program that empties its environment is to be heard of, too */
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *value = secure_getenv(names[i]);
+		size_t size = value ? strlen(names[i]) + strlen(value) + 2 : 0;
+
+		if (!size || size > sizeof(settings) - used)
+			continue;
+		kept[n++] = settings + used;
+		stpcpy(stpcpy(stpcpy(settings + used, names[i]), "="), value);
+		used += size;
+	}
+}
+
+const char *start_run(void)
+{
+	return *kept ? *kept + sizeof("STARTTLS_RUN=") - 1 : NULL;
+}
+
+char *const *start_kept(void)
+{
+	return kept;
+}
+
 __attribute__((constructor)) static void begin(void)
 {
 	process_begin();
+	keep();
 	arrive();
 }
 

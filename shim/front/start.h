@@ -7,6 +7,13 @@
 /* $STARTTLS_LOG, or NULL when unset, empty or not to be trusted (AT_SECURE). As it was at the first call; static. */
 const char *start_log(void);
 
+/* $STARTTLS_RUN, by which `starttls run` says that it has started us: "LIBRARY:COMMAND", both absolute paths; or NULL. As it was at the
+ * start; static. */
+const char *start_run(void);
+
+/* Then: all that `run` has set, as "NAME=value", up to NULL. */
+char *const *start_kept(void);
+
 /* The first connection is about to be watched: be there when the process ends by quick_exit(). */
 void start_watching(void);
 

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ * starttls run, the rehearsal: does the loader really put the library into this program?
+ *
+ *   run ── fork ──► exec(COMMAND), held there until it is known not to be AT_SECURE
+ *    │                 └─ the loader maps everything, lists it (LD_TRACE_LOADED_OBJECTS, ld.so(8)) and ends before the program begins
+ *    └─ reads the list: "	/usr/local/lib/libstarttls.so (0x…)" is the receipt; then becomes COMMAND itself
+ *
+ * What the file's headers do not tell shows only here: a security module that forbids the mapping or clears the environment, a mount with
+ * noexec, a libc that is too old. A receipt that the program itself gave would come too late, or need a parent in between that handles its
+ * signals and its terminal: the real start is then a plain exec(), and nothing of `run` is left. */
+#include "command.h"
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void rehearse_as_child(char **command, const int ends[2])
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null >= 0 && dup2(null, 0) == 0 && dup2(ends[1], 1) == 1 && dup2(ends[1], 2) == 2 &&
+	    setenv("LD_TRACE_LOADED_OBJECTS", "1", 1) == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL); /* where that is forbidden we do without */
+		execvp(command[0], command);
+	}
+	_exit(RUN_NOT_FOUND);
+}
+
+/* Newer loaders heed LD_TRACE_LOADED_OBJECTS as little as LD_PRELOAD then, and the program would begin. What cannot be read may be so. */
+static bool is_secure(pid_t pid)
+{
+	ElfW(auxv_t) entry;
+	char name[64];
+	bool secure = true;
+	FILE *in;
+
+	snprintf(name, sizeof name, "/proc/%d/auxv", (int)pid);
+	in = fopen(name, "re");
+	while (in && fread(&entry, sizeof entry, 1, in) == 1)
+		if (entry.a_type == AT_SECURE)
+			secure = entry.a_un.a_val != 0;
+	if (in)
+		fclose(in);
+	return secure;
+}
+
+/* Until it has been executed, or has ended. False: it has been ended, because of AT_SECURE. */
+static bool let_go(pid_t pid, int *status)
+{
+	while (waitpid(pid, status, 0) == pid && WIFSTOPPED(*status)) {
+		if (WSTOPSIG(*status) != SIGTRAP) {
+			ptrace(PTRACE_CONT, pid, NULL, (void *)(long)WSTOPSIG(*status));
+			continue;
+		}
+		if (is_secure(pid)) {
+			kill(pid, SIGKILL);
+			waitpid(pid, status, 0);
+			return false;
+		}
+		ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	}
+	return true;
+}
+
+/* Is the library in the list? Else *complaint is what the loader says about it, if anything. */
+static bool is_listed(FILE *list, const char *library, char **complaint)
+{
+	size_t n = strlen(library), size = 0;
+	bool found = false;
+	char *line = NULL;
+
+	while (getline(&line, &size, list) > 0) {
+		if (*line == '\t' && !strncmp(line + 1, library, n) && line[n + 1] == ' ')
+			found = true;
+		else if (strstr(line, "LD_PRELOAD") && strstr(line, library)) {
+			line[strcspn(line, "\n")] = '\0';
+			free(*complaint);
+			*complaint = strdup(line);
+		}
+	}
+	free(line);
+	return found;
+}
+
+/* NULL: it is in, or the program would not start at all. */
+static const char *outcome(pid_t pid, FILE *list, const char *library, char **complaint)
+{
+	int status = 0;
+	bool started = let_go(pid, &status), listed = is_listed(list, library, complaint);
+
+	waitpid(pid, &status, 0);
+	if (!started)
+		return "it gets rights that its caller has not, so the loader ignores LD_PRELOAD";
+	if (listed || (!*complaint && WIFEXITED(status) && WEXITSTATUS(status) == RUN_NOT_FOUND))
+		return NULL;
+	return *complaint
+		       ? *complaint
+		       : "the loader does not load libstarttls.so into it, and does not say why; "
+			 "ask 'starttls inspect'";
+}
+
+bool program_rehearse(char **command, const char *library, FILE *out)
+{
+	char *complaint = NULL;
+	const char *why = "cannot rehearse its start";
+	int ends[2];
+	FILE *list;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) == 0 && (list = fdopen(ends[0], "r"))) {
+		pid = fork();
+		if (pid == 0)
+			rehearse_as_child(command, ends);
+		close(ends[1]);
+		if (pid > 0)
+			why = outcome(pid, list, library, &complaint);
+		fclose(list);
+	}
+	if (why)
+		fprintf(out, "starttls run: %s: %s\n", command[0], why);
+	free(complaint);
+	return !why;
+}
