@@ -9,7 +9,7 @@ load helper
 mark() {
   local name=$1
   shift
-  echo '#include <unistd.h>
+  printf '%s\n' '#include <unistd.h>
     int main(void) { return write(1, "started\n", 8) != 8; }' | gcc -O -x c -o "$name" - "$@"
 }
 
@@ -35,7 +35,7 @@ serve_mail() {
 
 @test "the program has run's own process: pid, parent, group, and no child that it did not make" {
   policy "verify to any"
-  echo 'print "$$ ", getppid, " ", getpgrp, "\n", wait, "\n"' >who.pl
+  printf '%s\n' 'print "$$ ", getppid, " ", getpgrp, "\n", wait, "\n"' >who.pl
   run -0 bash -c 'echo "$$ $PPID $(ps -o pgid= -p $$ | tr -d " ")"; exec "$@"' bash "${shim_command[@]}" perl who.pl
   [ "${lines[0]}" = "${lines[1]}" ]
   [ "${lines[2]}" = -1 ]
@@ -85,7 +85,7 @@ END
 
 @test "the program begins once, and finds its standard input whole" {
   policy "verify to any"
-  echo '#include <stdio.h>
+  printf '%s\n' '#include <stdio.h>
     __attribute__((constructor)) static void early(void) { FILE *f = fopen("starts", "a"); fputs("once\n", f); fclose(f); }
     int main(void) { int c; while ((c = getchar()) != EOF) putchar(c); return 0; }' | gcc -O -x c -o copier -
   run -0 shim ./copier <<<"a line"
@@ -182,7 +182,7 @@ python3 -c 'import os; os.posix_spawn("./marked", ["marked"], {})'
 python3 -c 'import os; os.environ.pop("LD_PRELOAD"); os.execl("./marked", "marked")'
 python3 -c 'import os; os.execve(os.open("./marked", os.O_RDONLY), ["marked"], {})' 2>&1 | sed "s|/proc/self/fd/[0-9]*|./marked|"
 END
-  echo '#include <stdlib.h>
+  printf '%s\n' '#include <stdlib.h>
     #include <stdio.h>
     int main(int argc, char **argv)
     {
