@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * memory: is there memory where the app's pointer says? */
+ * memory: is there memory where the app's pointer says?
+ *
+ * What was there is remembered per thread as ranges of whole pages, which grow together: a program moves through a few buffers, and one
+ * comparison says yes for every piece of them. */
 #include "memory.h"
 #include <errno.h>
 #include <linux/futex.h>
@@ -9,11 +12,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, KNOWN = 8 }; /* pages may be larger: then some are asked about twice */
+enum { PAGE = 4096, KNOWN = 4 }; /* pages may be larger: then some are asked about twice */
 enum access { READING, WRITING };
 
-/* Per thread: pages that were there a moment ago; number + 1, so that 0 is none. */
-static _Thread_local uintptr_t known[2][KNOWN];
+static _Thread_local struct known {
+	struct range {
+		uintptr_t from;
+		size_t n; /* bytes; 0: none */
+	} range[KNOWN];
+	unsigned oldest;
+} known[2];
 
 static bool kernel_reads(uintptr_t page)
 {
@@ -32,31 +40,69 @@ static bool kernel_writes(uintptr_t page)
 
 static bool is_there(uintptr_t address, enum access how)
 {
-	uintptr_t number = address / PAGE, *seen = &known[how][number % KNOWN];
+	uintptr_t page = address & ~(uintptr_t)(PAGE - 1);
 	int error = errno;
-	bool there;
+	bool there = how == READING ? kernel_reads(page) : kernel_writes(page);
 
-	if (*seen == number + 1)
-		return true;
-	there = how == READING ? kernel_reads(number * PAGE) : kernel_writes(number * PAGE);
 	errno = error;
-	if (there)
-		*seen = number + 1;
 	return there;
 }
 
-static size_t prefix(uintptr_t from, size_t n, enum access how)
+/* Are the n > 0 bytes from `from` on in a range? */
+static bool is_known(const struct known *k, uintptr_t from, size_t n)
 {
-	uintptr_t end;
+	for (int i = 0; i < KNOWN; i++) {
+		size_t at = from - k->range[i].from;
 
-	if (!n)
-		return 0;
-	if (__builtin_add_overflow(from, n - 1, &end))
-		end = UINTPTR_MAX;
+		if (at < k->range[i].n && n <= k->range[i].n - at)
+			return true;
+	}
+	return false;
+}
+
+/* A signal handler may come at any moment and look here: never a range that mixes old and new. */
+static void replace(struct range *r, uintptr_t from, uintptr_t end)
+{
+	r->n = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	r->from = from;
+	atomic_signal_fence(memory_order_seq_cst);
+	r->n = end - from;
+}
+
+/* The pages from that of `from` to that of `last` are there: put them to a range that touches them, or in the place of the oldest. */
+static void learn(struct known *k, uintptr_t from, uintptr_t last)
+{
+	uintptr_t end = (last | (PAGE - 1)) + 1;
+	struct range *r;
+
+	from &= ~(uintptr_t)(PAGE - 1);
+	for (r = k->range; r < k->range + KNOWN; r++) {
+		if (!r->n || r->from > end || from > r->from + r->n)
+			continue;
+		if (end < r->from + r->n)
+			end = r->from + r->n;
+		if (from > r->from)
+			from = r->from;
+		replace(r, from, end);
+		return;
+	}
+	replace(&k->range[k->oldest++ % KNOWN], from, end);
+}
+
+/* Ask the kernel how many of the n > 0 bytes are there. */
+static size_t ask(uintptr_t from, size_t n, enum access how)
+{
+	uintptr_t last;
+
+	if (__builtin_add_overflow(from, n - 1, &last))
+		last = UINTPTR_MAX;
 	if (!is_there(from, how))
 		return 0;
-	if (end / PAGE == from / PAGE || is_there(end, how))
+	if (last / PAGE == from / PAGE || is_there(last, how)) {
+		learn(&known[how], from, last);
 		return n;
+	}
 	for (uintptr_t at = (from / PAGE + 1) * PAGE;; at += PAGE)
 		if (!is_there(at, how))
 			return at - from;
@@ -64,10 +110,14 @@ static size_t prefix(uintptr_t from, size_t n, enum access how)
 
 bool memory_readable(const void *bytes, size_t n)
 {
-	return prefix((uintptr_t)bytes, n, READING) == n;
+	uintptr_t from = (uintptr_t)bytes;
+
+	return !n || is_known(&known[READING], from, n) || ask(from, n, READING) == n;
 }
 
 size_t memory_writable(void *bytes, size_t n)
 {
-	return prefix((uintptr_t)bytes, n, WRITING);
+	uintptr_t from = (uintptr_t)bytes;
+
+	return !n || is_known(&known[WRITING], from, n) ? n : ask(from, n, WRITING);
 }
