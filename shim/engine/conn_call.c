@@ -111,7 +111,8 @@ void call_ends(struct conn *c)
 	int saved = errno;
 
 	conn_unlock(c);
-	conn_data_kick(c);
+	if (c->transfer)
+		conn_data_kick(c);
 	conn_put(c);
 	errno = saved;
 }

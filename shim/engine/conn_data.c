@@ -143,7 +143,7 @@ void conn_data_kick(struct conn *control)
 	struct conn *c, *was;
 	int fd;
 
-	if (!control->transfer || control->is_data || !transfer_started(control->transfer))
+	if (control->is_data || !transfer_started(control->transfer))
 		return;
 	c = transfer_detach(control->transfer, NULL, &fd);
 	if (!c)

@@ -8,21 +8,32 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { SINGLES = 32 }; /* one-byte writes for one look at the kernel's room: that many small packets fit a third of an ordinary send buffer */
+enum {
+	SINGLES = 32
+}; /* one-byte writes for one look at the kernel's room: that many small packets fit a third of an ordinary send buffer */
+
+/* Both in one system call, which is the reason for the batch. */
+static ssize_t send_both(struct record *rec, struct span first, struct span last)
+{
+	struct iovec iov[2] = {{(void *)first.at, first.n}, {(void *)last.at, last.n}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+
+	return sys_sendmsg(rec->fd, &msg);
+}
 
 /* Send `out`, then `last`; keep what the kernel does not take. */
 static bool push(struct record *rec, struct span last)
 {
 	struct span first = buf_span(&rec->out);
-	struct iovec iov[2] = {{(void *)first.at, first.n}, {(void *)last.at, last.n}};
-	struct msghdr msg = {.msg_iov = first.n ? iov : iov + 1, .msg_iovlen = first.n ? 2 : 1};
-	ssize_t n = first.n ? sys_sendmsg(rec->fd, &msg) : sys_send(rec->fd, last.at, last.n);
+	ssize_t n = first.n ? send_both(rec, first, last) : sys_send(rec->fd, last.at, last.n);
 	size_t sent = n > 0 ? (size_t)n : 0;
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		rec->send_error = errno;
 		return false;
 	}
+	if (sent == first.n + last.n && !first.n)
+		return true;
 	if (sent < first.n) {
 		buf_drop(&rec->out, sent);
 		return buf_add(&rec->out, last);
@@ -90,7 +101,7 @@ int record_flush(struct record *rec, int fd)
 /* Where the app's pieces are read from. */
 struct source {
 	const struct iovec *iov;
-	size_t n, off; /* pieces left; bytes of the first one that are gone */
+	size_t n, off; /* pieces left, 0: nothing is; bytes of the first one that are gone */
 };
 
 static void source_skip(struct source *s, size_t n)
@@ -103,37 +114,48 @@ static void source_skip(struct source *s, size_t n)
 	}
 }
 
-/* The next record's worth of bytes: in place when one piece holds it, else gathered, one record per call and not one per piece. */
-static struct span source_next(const struct source *from, uint8_t *scratch)
+/* Bytes left of the first piece, but no more than n. */
+static size_t source_part(const struct source *s, size_t n)
 {
-	struct source s = *from;
-	size_t have = 0, part = s.n ? s.iov->iov_len - s.off : 0;
+	size_t part = s->iov->iov_len - s->off;
 
-	if (part >= TLS_PLAIN_MAX || s.n <= 1)
-		return span_of(s.n ? (uint8_t *)s.iov->iov_base + s.off : NULL,
-			       part < TLS_PLAIN_MAX ? part : TLS_PLAIN_MAX);
-	while (s.n && have < TLS_PLAIN_MAX) {
-		part = s.iov->iov_len - s.off;
-		if (part > TLS_PLAIN_MAX - have)
-			part = TLS_PLAIN_MAX - have;
-		memcpy(scratch + have, (uint8_t *)s.iov->iov_base + s.off, part);
+	return part < n ? part : n;
+}
+
+static const uint8_t *source_at(const struct source *s)
+{
+	return (const uint8_t *)s->iov->iov_base + s->off;
+}
+
+static bool source_is_one_byte(struct source s)
+{
+	if (!s.n || s.iov->iov_len - s.off != 1)
+		return false;
+	source_skip(&s, 1);
+	return !s.n;
+}
+
+/* Take the next record's worth of bytes: in place when one piece holds it, else gathered, one record per call and not one per piece. */
+static struct span source_take(struct source *s, uint8_t *scratch)
+{
+	struct span whole = span_of(source_at(s), source_part(s, TLS_PLAIN_MAX));
+	size_t have = 0, part;
+
+	if (whole.n == TLS_PLAIN_MAX || s->n == 1) {
+		source_skip(s, whole.n);
+		return whole;
+	}
+	while (s->n && have < TLS_PLAIN_MAX) {
+		part = source_part(s, TLS_PLAIN_MAX - have);
+		memcpy(scratch + have, source_at(s), part);
 		have += part;
-		source_skip(&s, part);
+		source_skip(s, part);
 	}
 	return span_of(scratch, have);
 }
 
-static size_t source_left(const struct source *s)
-{
-	size_t left = 0, i;
-
-	for (i = 0; i < s->n; i++)
-		left += s->iov[i].iov_len;
-	return left - s->off;
-}
-
 /* Seal one batch and send it. Returns the bytes sealed. */
-static size_t seal_batch(struct record *rec, struct source *from, size_t left)
+static size_t seal_batch(struct record *rec, struct source *from)
 {
 	uint8_t *scratch = from->n > 1 ? window_take() : NULL;
 	size_t sealed = 0, records;
@@ -143,17 +165,15 @@ static size_t seal_batch(struct record *rec, struct source *from, size_t left)
 		rec->send_error = ENOMEM;
 		return 0;
 	}
-	for (records = 1; left && records <= RECORD_BATCH; records++) {
-		part = source_next(from, scratch);
-		rec->more = records < RECORD_BATCH && left > part.n;
+	for (records = 1; from->n && records <= RECORD_BATCH; records++) {
+		part = source_take(from, scratch);
+		rec->more = records < RECORD_BATCH && from->n;
 		if (tls_seal(rec->tls, part.at, part.n) != TLS_DONE) {
 			if (!rec->send_error)
 				rec->send_error = ECONNRESET;
 			break;
 		}
-		source_skip(from, part.n);
 		sealed += part.n;
-		left -= part.n;
 	}
 	rec->more = false;
 	window_give(scratch);
@@ -162,9 +182,9 @@ static size_t seal_batch(struct record *rec, struct source *from, size_t left)
 
 /* One byte cannot be reported as one less, so before it is sealed the kernel is asked for room. "Writable" is a third of the send buffer, so one
  * answer is good for several such writes. */
-static bool must_wait(struct record *rec, size_t left)
+static bool must_wait(struct record *rec)
 {
-	if (left != 1 || rec->roomy-- > 0)
+	if (rec->roomy-- > 0)
 		return false;
 	rec->roomy = 0;
 	if (!(sys_ready(rec->fd, POLLOUT) & (POLLOUT | POLLERR | POLLHUP)))
@@ -176,30 +196,28 @@ static bool must_wait(struct record *rec, size_t left)
 ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip)
 {
 	struct source from = {.iov = iov, .n = n};
-	size_t left, counted = 0;
+	size_t counted = 0;
 
 	rec->fd = fd;
 	source_skip(&from, skip);
-	left = source_left(&from);
 	if (!record_may_write(rec)) {
 		errno = EIO;
 		return -1;
 	}
 	if (record_flush(rec, fd) < 0)
 		return -1;
-	if (!left)
+	if (!from.n)
 		return 0;
 	if (rec->owed) {
 		rec->owed = false;
 		source_skip(&from, 1);
-		left--;
 		counted = 1;
 	}
-	if (must_wait(rec, left)) {
+	if (source_is_one_byte(from) && must_wait(rec)) {
 		errno = EAGAIN;
 		return counted ? (ssize_t)counted : -1;
 	}
-	counted += seal_batch(rec, &from, left);
+	counted += seal_batch(rec, &from);
 	if (rec->send_error && !counted) {
 		errno = rec->send_error;
 		return -1;

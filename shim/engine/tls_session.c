@@ -193,6 +193,13 @@ enum tls_result tls_handshake(struct tls *t)
 	return result;
 }
 
+/* A record that was opened or sealed has put nothing into the queue, and to look there costs as much as a small record's encryption. */
+static void errors_back_after(enum tls_result result, struct errors *hosts)
+{
+	if (result != TLS_DONE || hosts)
+		errors_back(hosts);
+}
+
 enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
 {
 	struct errors *hosts;
@@ -215,7 +222,7 @@ enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
 	if (!t->notified && SSL_get_key_update_type(t->ssl) != SSL_KEY_UPDATE_NONE &&
 	    SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED))
 		SSL_do_handshake(t->ssl);
-	errors_back(hosts);
+	errors_back_after(result, hosts);
 	errno = saved;
 	return result;
 }
@@ -232,7 +239,7 @@ enum tls_result tls_seal(struct tls *t, const void *plain, size_t n)
 	hosts = errors_aside();
 	if (SSL_write_ex(t->ssl, plain, n, &done) != 1)
 		result = broken(t);
-	errors_back(hosts);
+	errors_back_after(result, hosts);
 	errno = saved;
 	return result;
 }
