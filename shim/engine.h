@@ -92,6 +92,9 @@ struct engine {
 	 * sending and emptied on receiving. ECONNABORTED once refused. */
 	ssize_t (*receive)(struct conn *, int fd, struct msghdr *, int flags);
 	ssize_t (*transmit)(struct conn *, int fd, const struct msghdr *, int flags);
+	/* As recv(2) without flags for n > 0 bytes, if more than that wait as plaintext; else 0: ask receive(). Takes no reference and needs none: c may
+	 * be any conn there ever was. Never blocks. */
+	size_t (*receive_waiting)(struct conn *, int fd, void *bytes, size_t n);
 	/* As shutdown(2): close_notify, then FIN. */
 	int (*shutdown)(struct conn *, int fd, int how);
 	/* FIONREAD: bytes the app can read now, never 0 while the descriptor is readable. Returns 0 or -1 with errno. */

@@ -67,8 +67,11 @@ extern const struct front *front;
 /* conn_pool.c */
 struct conn *conn_take(void);             /* zeroed, one reference; NULL: out of memory */
 void conn_put(struct conn *c);            /* give one reference back; the last one gives the conn back */
-void conn_lock(struct conn *c);           
+void conn_lock(struct conn *c);
 void conn_unlock(struct conn *c);
+/* For who has no reference: lock c if fd is still a descriptor of it, which it then stays until conn_unlock(), for nobody wipes it without the
+ * lock. False: not locked. */
+bool conn_lock_unless_left(struct conn *c, int fd);
 bool conn_nested(void);                   /* is this a signal handler that interrupted its own thread within conn_lock? Then no lock may be taken */
 void conn_fork_prepare(void);
 void conn_fork_parent(void);
@@ -146,6 +149,7 @@ struct conn *conn_open(const struct order *order, const char **why);
 int conn_reconnect(struct conn *c, int fd, const struct sockaddr *addr, socklen_t n);
 void conn_connected(struct conn *c, int fd);
 ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags);
+size_t conn_receive_waiting(struct conn *c, int fd, void *bytes, size_t n);
 ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flags);
 int conn_shutdown(struct conn *c, int fd, int how);
 int conn_low_water(struct conn *c, int bytes);

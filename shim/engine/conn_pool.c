@@ -88,12 +88,30 @@ bool conn_nested(void)
 	return depth > 0;
 }
 
+static void enter(struct conn *c)
+{
+	if (c->rec.share && c->phase == CONN_OPEN && !c->talk)
+		share_enter(&c->rec);
+}
+
 void conn_lock(struct conn *c)
 {
 	depth++;
 	pthread_mutex_lock(&c->lock);
-	if (c->rec.share && c->phase == CONN_OPEN && !c->talk)
-		share_enter(&c->rec);
+	enter(c);
+}
+
+bool conn_lock_unless_left(struct conn *c, int fd)
+{
+	depth++;
+	pthread_mutex_lock(&c->lock);
+	if (front->holds(c, fd)) {
+		enter(c);
+		return true;
+	}
+	pthread_mutex_unlock(&c->lock);
+	depth--;
+	return false;
 }
 
 void conn_unlock(struct conn *c)

@@ -163,22 +163,28 @@ static ssize_t receive_dropping(struct call *call)
 	return n;
 }
 
-/* Most reads of a program that reads little at a time: plaintext is waiting, and more of it than is asked for, so that the read token does not change.
- * Returns 0 when it is not that simple. */
-static size_t receive_waiting(struct conn *c, struct msghdr *msg)
+/* Most reads of a program that reads little at a time: plaintext is waiting, and more of it than is asked for, so that the read token does not
+ * change. */
+static bool is_waiting(const struct conn *c, size_t n)
 {
-	size_t n = msg->msg_iov->iov_len;
+	return c->phase == CONN_OPEN && !c->talk && c->unpushed <= 1 &&
+	       n < buf_len(&c->rec.plain) && record_may_read(&c->rec);
+}
 
-	if (c->phase != CONN_OPEN || c->talk || c->unpushed > 1 || n >= buf_len(&c->rec.plain) ||
-	    !record_may_read(&c->rec))
+size_t conn_receive_waiting(struct conn *c, int fd, void *bytes, size_t n)
+{
+	bool waiting;
+
+	if (conn_nested() || !conn_lock_unless_left(c, fd))
 		return 0;
-	memcpy(msg->msg_iov->iov_base, buf_span(&c->rec.plain).at, n);
-	buf_drop(&c->rec.plain, n);
-	c->unpushed = 0;
-	msg->msg_namelen = 0;
-	msg->msg_controllen = 0;
-	msg->msg_flags = 0;
-	return n;
+	waiting = is_waiting(c, n);
+	if (waiting) {
+		memcpy(bytes, buf_span(&c->rec.plain).at, n);
+		buf_drop(&c->rec.plain, n);
+		c->unpushed = 0;
+	}
+	conn_unlock(c);
+	return waiting ? n : 0;
 }
 
 /* With how many bytes a call that may wait is content. */
@@ -193,7 +199,6 @@ static size_t awaited(const struct call *call)
 
 ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 {
-	size_t waiting;
 	struct call call = {
 		.c = c, .fd = fd, .flags = flags, .iov = msg->msg_iov, .n = msg->msg_iovlen};
 	int saved = errno;
@@ -209,14 +214,6 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 		return -1;
 	}
 	conn_lock(c);
-	waiting = msg->msg_iovlen == 1 && !(flags & (MSG_PEEK | MSG_TRUNC))
-			  ? receive_waiting(c, msg)
-			  : 0;
-	if (waiting) {
-		conn_unlock(c);
-		conn_put(c);
-		return (ssize_t)waiting;
-	}
 	do {
 		n = flags & MSG_TRUNC && !(flags & MSG_PEEK) ? receive_dropping(&call)
 							     : receive_step(&call);

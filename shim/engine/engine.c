@@ -13,6 +13,7 @@ static const struct engine engine = {
 	.reconnect = conn_reconnect,
 	.connected = conn_connected,
 	.receive = conn_receive,
+	.receive_waiting = conn_receive_waiting,
 	.transmit = conn_transmit,
 	.shutdown = conn_shutdown,
 	.readable = conn_readable,

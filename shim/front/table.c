@@ -75,6 +75,13 @@ struct conn *table_take(int fd)
 	return NULL;
 }
 
+struct conn *table_peek(int fd)
+{
+	slot *s = find(fd);
+
+	return s ? atomic_load_explicit(s, memory_order_acquire) : NULL;
+}
+
 bool table_holds(struct conn *c, int fd)
 {
 	slot *s = find(fd);

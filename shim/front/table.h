@@ -33,6 +33,9 @@ static inline struct conn *table_get(int fd)
 	return table_has(fd) ? table_take(fd) : NULL;
 }
 
+/* The conn that fd, which table_has(), may have, without a reference: for engine->receive_waiting only. */
+struct conn *table_peek(int fd);
+
 /* Is fd's slot that of c, and is nobody just closing it? */
 bool table_holds(struct conn *c, int fd);
 
