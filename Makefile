@@ -4,6 +4,7 @@
 # make test       every test; ends with "N passed, N failed"
 # make asan|ubsan|tsan   the same tests, built with that sanitizer      make fuzz T=60   fuzzers, T seconds each
 # make bench      ratios against plain, native TLS and stunnel          make suites      foreign test suites under the preload
+# make deb        Debian packages, in build/deb
 # make lint format deps install uninstall clean              DESTDIR= PREFIX= LIBDIR= SYSCONFDIR= STATIC_TLS=1 WERROR=1
 
 PREFIX  ?= /usr/local
@@ -47,7 +48,7 @@ comma    := ,
 # STATIC_TLS=1: an OpenSSL of our own inside the engine, hidden from the host.
 SSL_LIBS := $(if $(STATIC_TLS),-Wl$(comma)-Bsymbolic -Wl$(comma)--exclude-libs$(comma)ALL -l:libssl.a -l:libcrypto.a,-lssl -lcrypto)
 
-.PHONY: FORCE oom all demo test asan ubsan tsan fuzz bench suites lint format deps install uninstall clean demo-deps test-programs
+.PHONY: FORCE oom all demo test asan ubsan tsan fuzz bench suites lint format deps deb install uninstall clean demo-deps test-programs
 all: $(BUILD)/libstarttls.so $(BUILD)/libstarttls-tls.so $(BUILD)/starttls
 
 # The places compiled in: other places, other objects.
@@ -178,6 +179,10 @@ lint:
 
 format:
 	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+deb:
+	@tests/deps deb
+	policy/debian/build $(BUILD)/deb
 
 MANPAGES = policy/starttls.1 policy/starttls-policy.5 shim/front/libstarttls.8
 COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions/starttls
