@@ -21,6 +21,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <wchar.h>
 
 /* X(type, name, parameters, arguments, what to do without libc). fcntl and ioctl are variadic in libc; there, too, the third
  * argument is fetched as a pointer whatever it is, so a fixed third parameter arrives in the same place. */
@@ -126,6 +127,31 @@
 	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode), absent(0)) \
 	X(FILE *, freopen, (const char *path, const char *mode, FILE *file), (path, mode, file), \
 	  absent(0)) \
+	X(int, fwide, (FILE * file, int mode), (file, mode), 0) \
+	X(wint_t, fgetwc, (FILE * file), (file), WEOF) \
+	X(wint_t, fgetwc_unlocked, (FILE * file), (file), WEOF) \
+	X(wint_t, ungetwc, (wint_t c, FILE *file), (c, file), WEOF) \
+	X(wint_t, fputwc, (wchar_t c, FILE *file), (c, file), WEOF) \
+	X(wint_t, fputwc_unlocked, (wchar_t c, FILE *file), (c, file), WEOF) \
+	X(wchar_t *, fgetws, (wchar_t * text, int n, FILE *file), (text, n, file), absent(0)) \
+	X(wchar_t *, fgetws_unlocked, (wchar_t * text, int n, FILE *file), (text, n, file), \
+	  absent(0)) \
+	X(wchar_t *, __fgetws_chk, (wchar_t * text, size_t room, int n, FILE *file), \
+	  (text, room, n, file), absent(0)) \
+	X(wchar_t *, __fgetws_unlocked_chk, (wchar_t * text, size_t room, int n, FILE *file), \
+	  (text, room, n, file), absent(0)) \
+	X(int, fputws, (const wchar_t *text, FILE *file), (text, file), absent(-1)) \
+	X(int, fputws_unlocked, (const wchar_t *text, FILE *file), (text, file), absent(-1)) \
+	X(int, vfwprintf, (FILE * file, const wchar_t *format, va_list args), \
+	  (file, format, args), absent(-1)) \
+	X(int, __vfwprintf_chk, (FILE * file, int flag, const wchar_t *format, va_list args), \
+	  (file, flag, format, args), absent(-1)) \
+	X(int, vfwscanf, (FILE * file, const wchar_t *format, va_list args), \
+	  (file, format, args), absent(EOF)) \
+	X(int, __isoc99_vfwscanf, (FILE * file, const wchar_t *format, va_list args), \
+	  (file, format, args), absent(EOF)) \
+	X(int, __isoc23_vfwscanf, (FILE * file, const wchar_t *format, va_list args), \
+	  (file, format, args), absent(EOF)) \
 	X(void, perror, (const char *what), (what), absent(0)) \
 	X(int, vdprintf, (int fd, const char *format, va_list args), (fd, format, args), \
 	  absent(-1)) \

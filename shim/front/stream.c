@@ -2,13 +2,14 @@
  * stream: stdio streams whose bytes take the way of our hooks. fopencookie(3) gives all of stdio but for three things:
  *
  *   fileno()       _fileno is -2 there; set, it makes fileno() right and changes nothing else
- *   wide streams   _wide_data is a pointer that crashes on purpose; pointed at zeroes it says "nothing read, no room", so that each
- *                  wide function comes to look at the orientation (bytes, for good) and fails. It also marks a stream as ours
+ *   wide streams   to libc it is a stream of bytes, for good; hooked (stream_wide.h). _mode is set to say "not used yet", so that we learn of its use.
+ *                  _wide_data, a pointer that crashes on purpose, marks a stream as ours
  *   freopen()      takes the object for one of libc's own; hooked (stream_reopen) */
 #include "stream.h"
 #include "io.h"
 #include "real.h"
 #include "table.h"
+#include "stream_wide.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -23,6 +24,7 @@ struct stream {
 	FILE *file;
 	struct stream *next, **link; /* link: what points to us */
 	int fd;
+	struct wide wide;
 };
 
 char stream_mark[1024]; /* more than struct _IO_wide_data has; nothing ever writes to it */
@@ -104,6 +106,7 @@ static int cookie_close(void *cookie)
 	int fd = s->fd;
 
 	list_remove(s);
+	wide_reset(&s->wide);
 	free(s);
 	return fd < 0 ? 0 : close(fd);
 }
@@ -148,13 +151,14 @@ FILE *stream_open(int fd, const char *text)
 
 	if (!read_mode(text, &mode) || !(s = malloc(sizeof(*s))))
 		return NULL;
-	s->fd = fd;
+	*s = (struct stream){.fd = fd};
 	s->file = fopencookie(s, mode.text, functions);
 	if (!s->file) {
 		free(s);
 		return NULL;
 	}
 	s->file->_fileno = fd;
+	s->file->_mode = 0;
 	s->file->_wide_data = (struct _IO_wide_data *)(void *)stream_mark;
 	list_add(s);
 	return s->file;
@@ -198,6 +202,11 @@ static struct stream *find(FILE *file)
 	return s;
 }
 
+struct wide *stream_wide(FILE *file)
+{
+	return &find(file)->wide;
+}
+
 FILE *stream_reopen(const char *path, const char *text, FILE *file)
 {
 	struct stream *s = find(file);
@@ -208,6 +217,8 @@ FILE *stream_reopen(const char *path, const char *text, FILE *file)
 	fflush_unlocked(file);
 	__fpurge(file);
 	clearerr_unlocked(file);
+	wide_reset(&s->wide);
+	file->_mode = 0;
 	if (read_mode(text, &mode))
 		fd = open_in_place(path, &mode, s->fd);
 	s->fd = file->_fileno = fd;
@@ -251,10 +262,12 @@ static bool replace_standard(FILE **standard, int fd)
 		setvbuf(now, NULL, _IONBF, 0);
 	else if (__flbf(was))
 		setvbuf(now, NULL, _IOLBF, 0);
-	if (fd != STDIN_FILENO && __fpending(was)) {
+	if (fwide(was, 0) > 0) {
+		fwide(now, 1);
+	} else if (fd != STDIN_FILENO && __fpending(was)) {
 		fwrite(was->_IO_write_base, 1, __fpending(was), now);
-		__fpurge(was);
 	}
+	__fpurge(was);
 	*standard = now;
 	return true;
 }

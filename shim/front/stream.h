@@ -5,8 +5,8 @@
  *   fprintf ─► FILE of fopencookie(3) ─► ours? ─ yes ─► io_transmit ─► TLS         fileno() says the descriptor, as ever
  *                                              └ no ──► write(2)                  (not connected yet, or not a connection at all)
  *
- * glibc makes such streams byte streams for good: the wide functions (fgetwc, fputws, fwprintf…) fail on them as they do on any stream
- * that was read or written in bytes first. None of these functions is async-signal-safe; all allocate. */
+ * glibc makes such streams byte streams for good: wide characters are converted above them (stream_wide.h). None of these functions is
+ * async-signal-safe; all allocate. */
 #ifndef STARTTLS_STREAM_H
 #define STARTTLS_STREAM_H
 
@@ -15,6 +15,9 @@
 
 /* As fdopen(3). */
 FILE *stream_open(int fd, const char *mode);
+
+/* What the wide functions keep of a stream of ours (stream_wide.h). */
+struct wide *stream_wide(FILE *file);
 
 /* As freopen(3) on a stream of ours: it stays one, whatever it is now about. */
 FILE *stream_reopen(const char *path, const char *mode, FILE *file);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// stdio on a socket, in all the ways of old programs. usage: stdio HOST PORT early|late|update|buffers|words|bulk|again|closed|reopen|left|standard|quick|wide|perror|usurped
+// stdio on a socket, in all the ways of old programs. usage: stdio HOST PORT early|late|update|buffers|words|bulk|again|closed|reopen|left|standard|quick|perror|usurped
 #include "legacy.h"
 
 #include <netinet/in.h>
@@ -151,20 +151,6 @@ static void bulk(void)
 	quit();
 }
 
-/* Wide functions on streams that nothing was read from or written to yet. */
-static void wide(void)
-{
-	wchar_t text[8];
-
-	fprintf(told, "fwide %d %d\n", fwide(in, 1), fwide(out, 1));
-	fprintf(told, "%d %d\n", fgetwc(in) == WEOF, getwc_unlocked(in) == WEOF);
-	fprintf(told, "%d %d\n", fgetws(text, 8, in) == NULL, fputwc(L'x', out) == WEOF);
-	fprintf(told, "%d %d\n", fwscanf(in, L"%7ls", text), getwc(in) == WEOF);
-	fprintf(told, "%d %d\n", fputws(L"wide", out), fwprintf(out, L"%d", 1));
-	greet(); /* bytes go as ever */
-	quit();
-}
-
 /* A non-blocking descriptor: an error that is none. */
 static void again(int fd)
 {
@@ -271,8 +257,6 @@ int main(int argc, char **argv)
 		words();
 	} else if (!strcmp(argv[3], "bulk")) {
 		bulk();
-	} else if (!strcmp(argv[3], "wide")) {
-		wide();
 	} else if (!strcmp(argv[3], "perror")) {
 		must(dup2(fd, 2) == 2, "dup2");
 		greet();
