@@ -8,7 +8,10 @@ load helper
 @test "blocking read and write" { same_as_native -- lines; }
 @test "select" { same_as_native -- select; }
 @test "poll" { same_as_native -- poll; }
-@test "poll, then recv without waiting, on a blocking descriptor" { same_as_native -- poll_dontwait; }
+@test "poll, then recv without waiting, on a blocking descriptor" { same_as_native -- dontwait poll; }
+@test "ppoll, then recv without waiting, on a blocking descriptor" { same_as_native -- dontwait ppoll; }
+@test "select, then recv without waiting, on a blocking descriptor" { same_as_native -- dontwait select; }
+@test "pselect, then recv without waiting, on a blocking descriptor" { same_as_native -- dontwait pselect; }
 @test "epoll, level-triggered" { same_as_native -- epoll level; }
 @test "epoll, edge-triggered" { same_as_native -- epoll edge; }
 @test "non-blocking connect" { same_as_native -- nonblocking; }

@@ -123,6 +123,16 @@
 	X(FILE *, popen, (const char *command, const char *mode), (command, mode), absent(0)) \
 	X(int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout), \
 	  syscall(SYS_poll, fds, n, timeout)) \
+	X(int, ppoll, \
+	  (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask), \
+	  (fds, n, timeout, mask), absent(-1)) \
+	X(int, select, \
+	  (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout), \
+	  (n, in, out, except, timeout), absent(-1)) \
+	X(int, pselect, \
+	  (int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout, \
+	   const sigset_t *mask), \
+	  (n, in, out, except, timeout, mask), absent(-1)) \
 	X(void *, dlopen, (const char *file, int mode), (file, mode), absent(0)) \
 	X(FILE *, fdopen, (int fd, const char *mode), (fd, mode), absent(0)) \
 	X(FILE *, freopen, (const char *path, const char *mode, FILE *file), (path, mode, file), \

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ * hook_select: select() and pselect(), as hook_wait.c does it for poll(). Sets may be larger than fd_set is, and then lie in the program's own
+ * memory; where nothing was for the program after all, they are filled again and waited on anew. */
+#include "hook.h"
+#include "hook_wait.h"
+#include "memory.h"
+#include <string.h>
+#include <sys/select.h>
+
+enum {
+	MOST = 8192, /* descriptors; beyond them the kernel's word stands: what was asked is kept on the stack, which may be small */
+	WORD = NFDBITS,
+};
+
+/* What the program asked for. */
+struct asked {
+	fd_mask *sets[3]; /* the program's: to read, to write, exceptions; NULL: none */
+	fd_mask was[3][MOST / WORD];
+	size_t words;
+};
+
+/* False: leave it to the kernel. Unset parts of `was` are never looked at, so that a small call costs little. */
+static bool keep(struct asked *a, int n, fd_set *in, fd_set *out, fd_set *except)
+{
+	fd_set *sets[] = {in, out, except};
+
+	if (n <= 0 || n > MOST)
+		return false;
+	a->words = ((size_t)n + WORD - 1) / WORD;
+	for (int i = 0; i < 3; i++) {
+		a->sets[i] = (fd_mask *)sets[i];
+		if (!sets[i])
+			continue;
+		if (!memory_readable(sets[i], a->words * sizeof(fd_mask)))
+			return false; /* EFAULT */
+		memcpy(a->was[i], sets[i], a->words * sizeof(fd_mask));
+	}
+	return a->sets[0];
+}
+
+static void ask_again(const struct asked *a)
+{
+	for (int i = 0; i < 3; i++)
+		if (a->sets[i])
+			memcpy(a->sets[i], a->was[i], a->words * sizeof(fd_mask));
+}
+
+/* Take back what the kernel said for our sake. Returns how much that was. */
+static int filter(const struct asked *a)
+{
+	int idle = 0;
+
+	for (size_t i = 0; i < a->words; i++)
+		for (fd_mask left = a->sets[0][i]; left; left &= left - 1) {
+			int bit = __builtin_ctzl((unsigned long)left);
+
+			if (!wait_is_ours_alone((int)i * WORD + bit))
+				continue;
+			a->sets[0][i] &= ~(fd_mask)(1UL << bit);
+			idle++;
+		}
+	return idle;
+}
+
+static SLOW int select_watched(int n, fd_set *in, fd_set *out, fd_set *except,
+			       struct timeval *timeout)
+{
+	struct asked a;
+	int ready;
+
+	if (!keep(&a, n, in, out, except))
+		return real.select(n, in, out, except, timeout);
+	for (;;) {
+		ready = real.select(n, in, out, except, timeout); /* counts the time-out down */
+		if (ready <= 0)
+			return ready;
+		ready -= filter(&a);
+		if (ready || (timeout && !timeout->tv_sec && !timeout->tv_usec))
+			return ready;
+		ask_again(&a);
+	}
+}
+
+HOOK int select(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
+{
+	return engine ? select_watched(n, in, out, except, timeout)
+		      : real.select(n, in, out, except, timeout);
+}
+
+HOOK_ALIAS(__select, select);
+
+static SLOW int pselect_watched(int n, fd_set *in, fd_set *out, fd_set *except,
+				const struct timespec *timeout, const sigset_t *mask)
+{
+	struct timespec until = wait_until(timeout), left;
+	struct asked a;
+	int ready;
+
+	if (!keep(&a, n, in, out, except))
+		return real.pselect(n, in, out, except, timeout, mask);
+	for (;;) {
+		ready = real.pselect(n, in, out, except, timeout, mask);
+		if (ready <= 0)
+			return ready;
+		ready -= filter(&a);
+		if (ready || wait_is_over(timeout))
+			return ready;
+		if (timeout) {
+			left = wait_left(&until);
+			timeout = &left;
+		}
+		ask_again(&a);
+	}
+}
+
+HOOK int pselect(int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
+		 const sigset_t *mask)
+{
+	return engine ? pselect_watched(n, in, out, except, timeout, mask)
+		      : real.pselect(n, in, out, except, timeout, mask);
+}
