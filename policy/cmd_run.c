@@ -114,11 +114,46 @@ static int check_policy(bool verbose)
 	return broken ? refuse("the policy is broken, the command was not started") : 0;
 }
 
+/* --- observing */
+
+/* FILE must be there before the program is, and is named absolutely, for programs change their directory. The library writes the rules. */
+static int name_observed(const char *file, char path[PATH_MAX])
+{
+	FILE *out = fopen(file, "ae");
+	bool good = out && fseek(out, 0, SEEK_END) == 0;
+
+	if (good && ftell(out) == 0)
+		fputs("# What 'starttls run --observe' saw: for each destination the rule that "
+		      "would "
+		      "have held.\n"
+		      "# Look it through, above all what says PLAINTEXT; then: starttls run "
+		      "--policy "
+		      "THIS-FILE\n",
+		      out);
+	if ((out && fclose(out) != 0) || !good || !realpath(file, path))
+		return refuse("cannot write what is observed to '%s': %s", file, strerror(errno));
+	return setenv("STARTTLS_OBSERVE", path, 1) == 0 ? 0 : refuse("out of memory");
+}
+
+/* Nothing is refused while this lasts, so nobody shall do it unawares. */
+static int observe(const char *file)
+{
+	char path[PATH_MAX];
+	int code = name_observed(file, path);
+
+	if (!code)
+		fprintf(stderr,
+			"starttls run: observing: whatever your own policy requires is only tried; "
+			"the system's policy holds. Rules go to %s\n",
+			path);
+	return code;
+}
+
 /* --- options */
 
 struct options {
 	bool verbose;
-	const char *policy;
+	const char *policy, *observe;
 	char **command;
 };
 
@@ -127,6 +162,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	static const struct option names[] = {
 		{"policy", required_argument, NULL, 'p'},
 		{"verbose", no_argument, NULL, 'v'},
+		{"observe", optional_argument, NULL, 'o'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -140,6 +176,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'p':
 			o->policy = optarg;
 			break;
+		case 'o':
+			o->observe = optarg ? optarg : "observed.policy";
+			break;
 		case ':':
 			return refuse("option '%s' needs a value", argv[optind - 1]);
 		default:
@@ -147,7 +186,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		}
 	o->command = argv + optind;
 	return *o->command ? 0
-			   : refuse("which command? usage: starttls run [-v] [--policy FILE] [--] "
+			   : refuse("which command? usage: starttls run [-v] [--policy FILE] "
+				    "[--observe[=FILE]] [--] "
 				    "COMMAND [ARG …]");
 }
 
@@ -195,6 +235,8 @@ int cmd_run(int argc, char **argv)
 		code = leave_mark(library);
 	if (!code && !program_rehearse(o.command, library, stderr))
 		code = refuse("'%s' was not started: it would speak plaintext", *o.command);
+	if (!code && o.observe)
+		code = observe(o.observe);
 	if (!code && o.verbose)
 		fprintf(stderr, "starttls run: the loader puts %s into it\n", library);
 	return code ? code : become(o.command);

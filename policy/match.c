@@ -146,14 +146,20 @@ static bool agree(const struct answer answers[LAYERS], const struct question *q,
 	return true;
 }
 
-static void add(struct verdict *v, const struct rule *r)
+/* What the rule asks for. A user who observes takes back what he asks for himself, but for `none`: the connection is still left alone. */
+static unsigned needs_of(const struct rule *r, bool observing)
+{
+	return observing && r->needs ? NEED_TRY : r->needs;
+}
+
+static void add(struct verdict *v, const struct rule *r, bool observing)
 {
 	const struct rule_options *o = &r->options;
+	unsigned needs = needs_of(r, observing);
 
-	if (!v->rule ||
-	    r->needs > v->needs) /* so far v has the needs of one rule, and levels rise */
+	if (!v->rule || needs > v->needs) /* so far v has the needs of one rule, and levels rise */
 		v->rule = r->where;
-	v->needs |= r->needs;
+	v->needs |= needs;
 	if (o->min > v->min)
 		v->min = o->min;
 	if (o->timeout_s && (!v->timeout_s || o->timeout_s < v->timeout_s))
@@ -161,7 +167,17 @@ static void add(struct verdict *v, const struct rule *r)
 	/* If only one layer leaves the TLS to the program, the other still wants it done here. */
 	v->by_app = o->by_app && (v->by_app || !v->n_options);
 	v->options[v->n_options] = *o;
-	v->options[v->n_options++].needs = r->needs;
+	v->options[v->n_options++].needs = needs;
+}
+
+/* A user who observes, and whose policy is silent. What the system asks for holds. */
+static void observe(struct verdict *v)
+{
+	if (!v->n_options) {
+		v->needs = NEED_TRY;
+		v->rule = "observe";
+	}
+	v->options[v->n_options++] = (struct rule_options){.needs = v->needs & NEED_TRY};
 }
 
 static void built_in(struct verdict *v, const struct peer *peer)
@@ -225,10 +241,13 @@ void policy_decide(const struct policy *p, const struct target *t, struct verdic
 		if (!answers[i].rule && agreed)
 			answers[i] = ask_layer(&p->layers[i], &q);
 		if (answers[i].rule)
-			add(v, answers[i].rule);
+			add(v, answers[i].rule, t->observing && i == LAYER_USER);
 	}
 	v->watched = true;
 	v->proto = agreed ? proto_word((size_t)proto) : proto_word((size_t)answers[0].proto);
+	v->observing = t->observing;
+	if (t->observing && !answers[LAYER_USER].rule)
+		observe(v);
 	if (!v->n_options)
 		built_in(v, &q.peer);
 	if (!agreed) {

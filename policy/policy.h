@@ -58,6 +58,8 @@ struct verdict {
 	int min;                       /* the larger of both layers; 0: the default (TLS 1.2) */
 	int timeout_s;                 /* the smaller of both; 0: the default */
 	bool by_app;                   /* `by app` in every layer that spoke: one alone would loosen what the other asks for */
+	bool observing;                /* as in the target. The last of the options is then the user's, whose `ca` and `name` would be
+	                                * used: tell what they would say, but go by the needs */
 	size_t n_options;              /* how many of the layers below spoke; 1 where the built-in rule did */
 	struct rule_options options[LAYERS]; /* each must hold */
 };
@@ -69,6 +71,7 @@ struct target {
 	const char *program;           /* absolute path of the executable, or NULL */
 	uid_t uid;
 	const char *proto;             /* not NULL: take this protocol (explain, probe) */
+	bool observing;                /* starttls run --observe: the user's layer asks for nothing, in place of the built-in rule too */
 };
 
 struct policy;

@@ -33,7 +33,7 @@ _starttls_run() {
   elif ((i < COMP_CWORD)); then
     _starttls_files
   elif [[ $word == -* ]]; then
-    _starttls_words '-v --verbose --policy --'
+    _starttls_words '-v --verbose --policy --observe --observe= --'
   else
     _starttls_commands
   fi

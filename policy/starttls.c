@@ -12,7 +12,7 @@ static const struct verb {
 	const char *word, *usage, *purpose;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
-	{"run", "[-v] [--policy FILE] [--] COMMAND [ARG …]",
+	{"run", "[-v] [--policy FILE] [--observe[=FILE]] [--] COMMAND [ARG …]",
 	 "start COMMAND with its STARTTLS-able connections upgraded", cmd_run},
 	{"check", "[FILE …]", "is the policy sound? (no file: what this user would get)",
 	 cmd_check},

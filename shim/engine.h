@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { ENGINE_ABI = 3 };
+enum { ENGINE_ABI = 4 };
 
 /* The head of every struct conn. Conns live in memory that is never given back, only used again, so refs may be read through a
  * stale pointer; whoever finds 0 has lost the race with the last close. Each table slot holds one reference, and each call in progress. */
@@ -33,6 +33,10 @@ struct event {
 	unsigned needs;
 	long ms;                     /* from connect to the verdict; < 0: leave out */
 	time_t expires;              /* when the peer's certificate ends; 0: it has shown none */
+	/* While somebody observes (verdict.observing), else NULL: what was asked for; the peer's key as a rule has it in `pin` (NULL: it has shown
+	 * none, or in an earlier session); and why `verify` would not hold (NULL: it would). */
+	const struct verdict *observed;
+	const char *pin, *unverified;
 };
 
 /* What the front offers the engine. */

@@ -44,7 +44,8 @@ static const struct situation {
 	{"::1 is inside", NULL, NULL, "::1", NULL, 5432, MAY, "pgsql"},
 	{"mapped loopback is inside", NULL, NULL, "::ffff:127.0.0.1", NULL, 25, MAY},
 	{"0.0.0.0, which reaches this host, is inside", NULL, NULL, "0.0.0.0", NULL, 25, MAY},
-	{"a rule for localhost holds for 0.0.0.0", "refuse to localhost", NULL, "0.0.0.0", NULL, 25, REFUSE},
+	{"a rule for localhost holds for 0.0.0.0", "refuse to localhost", NULL, "0.0.0.0", NULL, 25,
+	 REFUSE},
 	{":: is inside", NULL, NULL, "::", NULL, 25, MAY},
 	{"mapped 0.0.0.0 is inside", NULL, NULL, "::ffff:0.0.0.0", NULL, 25, MAY},
 	{"0.0.0.1 is not inside", NULL, NULL, "0.0.0.1", NULL, 25, VERIFY},
@@ -367,6 +368,44 @@ static void check_by_app(void)
 	policy_free(p);
 }
 
+/* An observer asks for nothing himself, and takes nothing back that the system asks for. */
+static void check_observing(void)
+{
+	static const struct {
+		const char *what, *system, *user;
+		unsigned needs;
+		const char *rule;
+	} cases[] = {
+		{"observe: in place of the built-in rule", NULL, NULL, MAY, "observe"},
+		{"observe: the user's rule is tried", NULL, "verify to any", MAY, "user:1"},
+		{"observe: his refusal too", NULL, "refuse to any", MAY, "user:1"},
+		{"observe: what he leaves alone stays so", NULL, "none to any", 0, "user:1"},
+		{"observe: the system's rule holds", "verify to any", NULL, VERIFY, "system:1"},
+		{"observe: against the user's", "encrypt to any", "verify to any", ENCRYPT,
+		 "system:1"},
+		{"observe: the system's refusal holds", "refuse to any", "may to any", MAY | REFUSE,
+		 "system:1"},
+		{"observe: what the system leaves alone stays so", "none to any", NULL, 0,
+		 "system:1"},
+	};
+	struct sockaddr_storage ss;
+	struct target t = {.addr = (struct sockaddr *)&ss, .observing = true};
+	struct verdict v;
+
+	set_addr(&ss, "192.0.2.1", 25);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct policy *p = load(cases[i].system, cases[i].user);
+
+		policy_decide(p, &t, &v);
+		check(v.watched && v.observing && v.needs == cases[i].needs &&
+			      same(cases[i].rule, v.rule),
+		      cases[i].what);
+		check(v.n_options && !(v.options[v.n_options - 1].needs & ~(unsigned)NEED_TRY),
+		      "observe: the last options are the user's");
+		policy_free(p);
+	}
+}
+
 static void check_families(void)
 {
 	struct sockaddr other = {.sa_family = AF_UNIX};
@@ -447,6 +486,7 @@ int main(void)
 		check_situation(&situations[i]);
 	check_options();
 	check_by_app();
+	check_observing();
 	check_families();
 	check_words();
 	check_broken();

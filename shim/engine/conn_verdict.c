@@ -23,6 +23,12 @@ void conn_log(const struct conn *c, enum event_verdict verdict, const char *why)
 	}
 	if (c->rec.tls)
 		e.expires = tls_expires(c->rec.tls);
+	if (c->verdict.observing && !c->is_data)
+		e.observed = &c->verdict;
+	if (e.observed && e.tls) {
+		e.pin = tls_pin(c->rec.tls);
+		e.unverified = tls_unverified(c->rec.tls);
+	}
 	front->log(&e);
 }
 

@@ -84,6 +84,11 @@ const char *tls_cipher(const struct tls *t);  /* "TLS_AES_256_GCM_SHA384"; stati
 /* When the certificate that the peer has shown, now or in the session that is resumed, ends, whether it was accepted or not; 0: it has shown none. */
 time_t tls_expires(const struct tls *t);
 
+/* Under a verdict that observes: the peer's key as in the policy ("sha256:9f86…"), and why `verify` would not hold, or NULL: it would. Both
+ * NULL when the peer has shown no certificate in this session. Owned by t. */
+const char *tls_pin(const struct tls *t);
+const char *tls_unverified(const struct tls *t);
+
 /* fork() in a process with threads: nobody may be inside the shared parts. */
 void tls_fork_prepare(void);
 void tls_fork_done(void);

@@ -117,6 +117,16 @@ static bool anchors_set(struct tls_context *c, const char **why)
 	return true;
 }
 
+static bool anchors_observe(struct tls_context *c, const char **why)
+{
+	const struct verdict *v = &c->verdict;
+
+	if (!v->observing)
+		return true;
+	c->observed = X509_STORE_new();
+	return c->observed && anchors_load(c->observed, v->options[v->n_options - 1].ca, why);
+}
+
 /* TLS 1.3 suites and older ciphers have lists of their own in OpenSSL; the rule has one. only: what it does not name is not to be offered, else
  * a list that names no TLS 1.3 suite leaves those as they are, and the other way round. */
 static bool ciphers_set(SSL_CTX *ctx, const char *list, bool only)
@@ -265,6 +275,7 @@ static void context_drop(struct tls_context *c)
 		return;
 	SSL_CTX_free(c->ctx);
 	X509_STORE_free(c->also);
+	X509_STORE_free(c->observed);
 	free(c);
 }
 
@@ -278,7 +289,7 @@ static struct tls_context *context_new(const struct verdict *v, const char **why
 		return NULL;
 	c->verdict = *v;
 	c->ctx = SSL_CTX_new_ex(library, NULL, TLS_client_method());
-	if (!c->ctx || !anchors_set(c, why) || !options_set(c, why)) {
+	if (!c->ctx || !anchors_set(c, why) || !anchors_observe(c, why) || !options_set(c, why)) {
 		context_drop(c);
 		return NULL;
 	}
@@ -298,7 +309,8 @@ static bool same_options(const struct verdict *a, const struct verdict *b)
 {
 	size_t i;
 
-	if (a->needs != b->needs || a->min != b->min || a->n_options != b->n_options)
+	if (a->needs != b->needs || a->observing != b->observing || a->min != b->min ||
+	    a->n_options != b->n_options)
 		return false;
 	for (i = 0; i < a->n_options; i++) {
 		const struct rule_options *x = &a->options[i], *y = &b->options[i];

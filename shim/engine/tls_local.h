@@ -15,6 +15,7 @@ struct tls_context {
 	struct tls_context *next;
 	struct verdict verdict;
 	SSL_CTX *ctx;
+	X509_STORE *observed; /* what the user's `verify` would go by; NULL unless the verdict observes */
 	X509_STORE *also; /* the second layer's trust anchors, when they are others than ctx's: both must verify; may be NULL */
 };
 
@@ -33,6 +34,7 @@ struct tls {
 	char address[INET6_ADDRSTRLEN];   /* the peer's */
 	char peer_key[PEER_KEY_MAX];      /* which sessions may be resumed with this peer */
 	char why[WHY_MAX];
+	char pin[sizeof "sha256:" + 64], unverified[WHY_MAX]; /* tls.h, the functions of that name; empty for NULL */
 };
 
 /* tls_context.c: the context for a verdict, made at first use; NULL: *why. Thread-safe. */
@@ -59,6 +61,8 @@ void errors_back(struct errors *hosts);
 
 /* tls_why.c: put the sentence for what OpenSSL just reported into t->why, unless one is there: the first reason wins. */
 void why_from_openssl(struct tls *t);
+/* The sentence for a certificate that does not verify (X509_V_ERR_…). */
+void why_certificate(struct tls *t, long error);
 void why_say(struct tls *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -147,7 +147,8 @@ size_t tls_record_length(struct span in)
 
 	if (in.n < TLS_HEADER)
 		return 0;
-	if (in.at[0] < SSL3_RT_CHANGE_CIPHER_SPEC || in.at[0] > SSL3_RT_APPLICATION_DATA || in.at[1] != SSL3_VERSION_MAJOR)
+	if (in.at[0] < SSL3_RT_CHANGE_CIPHER_SPEC || in.at[0] > SSL3_RT_APPLICATION_DATA ||
+	    in.at[1] != SSL3_VERSION_MAJOR)
 		return in.n; /* not TLS: what looks like a length is text */
 	n = TLS_HEADER + ((size_t)in.at[3] << 8 | in.at[4]);
 	return n <= TLS_RECORD_MAX ? n : in.n < TLS_RECORD_MAX ? in.n : TLS_RECORD_MAX;
@@ -307,6 +308,16 @@ const char *tls_cipher(const struct tls *t)
 	const char *name = SSL_CIPHER_get_name(SSL_get_current_cipher(t->ssl));
 
 	return name ? name : "none";
+}
+
+const char *tls_pin(const struct tls *t)
+{
+	return *t->pin ? t->pin : NULL;
+}
+
+const char *tls_unverified(const struct tls *t)
+{
+	return *t->unverified ? t->unverified : NULL;
 }
 
 time_t tls_expires(const struct tls *t)

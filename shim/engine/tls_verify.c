@@ -7,6 +7,7 @@
 #include "tls_local.h"
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 
 static bool is_address(const char *name)
 {
@@ -49,18 +50,24 @@ static bool name_holds(struct tls *t, X509 *leaf, size_t i, int *error)
 	return false;
 }
 
+static bool pin_of(X509 *leaf, unsigned char sum[static SHA256_DIGEST_LENGTH])
+{
+	unsigned char *spki = NULL;
+	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &spki);
+	bool good = n > 0 && EVP_Digest(spki, (size_t)n, sum, NULL, EVP_sha256(), NULL);
+
+	OPENSSL_free(spki);
+	return good;
+}
+
 static bool pin_holds(struct tls *t, X509 *leaf, const struct rule_options *o, int *error)
 {
-	unsigned char *spki = NULL, sum[SHA256_DIGEST_LENGTH];
-	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &spki);
+	unsigned char sum[SHA256_DIGEST_LENGTH];
 	size_t i;
 
 	*error = X509_V_ERR_APPLICATION_VERIFICATION;
-	if (n <= 0 || !EVP_Digest(spki, (size_t)n, sum, NULL, EVP_sha256(), NULL)) {
-		OPENSSL_free(spki);
+	if (!pin_of(leaf, sum))
 		return false;
-	}
-	OPENSSL_free(spki);
 	for (i = 0; i < o->n_pins; i++)
 		if (memcmp(o->pins[i], sum, sizeof sum) == 0)
 			return true;
@@ -115,6 +122,30 @@ static bool peer_holds(struct tls *t, X509_STORE_CTX *store, int *error)
 	return true;
 }
 
+/* What would `verify` say, and `fingerprint`? Decides nothing. */
+static void observe(struct tls *t, X509_STORE_CTX *store)
+{
+	size_t user = t->context->verdict.n_options - 1, n;
+	X509 *leaf = X509_STORE_CTX_get0_cert(store);
+	unsigned char sum[SHA256_DIGEST_LENGTH];
+	char why[WHY_MAX];
+	int error = X509_V_OK;
+
+	memcpy(why, t->why, sizeof why);
+	*t->why = '\0';
+	if (!chains_also(t->context->observed, store, leaf, &error))
+		why_certificate(t, error);
+	else
+		name_holds(t, leaf, user, &error);
+	memcpy(t->unverified, t->why, sizeof t->unverified);
+	memcpy(t->why, why, sizeof why);
+	if (!pin_of(leaf, sum))
+		return;
+	n = (size_t)snprintf(t->pin, sizeof t->pin, "sha256:");
+	for (size_t i = 0; i < sizeof sum; i++)
+		n += (size_t)snprintf(t->pin + n, sizeof t->pin - n, "%02x", sum[i]);
+}
+
 time_t verify_expires(const X509 *leaf)
 {
 	struct tm tm;
@@ -130,6 +161,8 @@ int verify_peer(X509_STORE_CTX *store, void *unused)
 	bool good = peer_holds(t, store, &error);
 
 	(void)unused;
+	if (t->context->observed)
+		observe(t, store);
 	t->expires = verify_expires(X509_STORE_CTX_get0_cert(store));
 	X509_STORE_CTX_set_error(store, good ? X509_V_OK : error);
 	return good;

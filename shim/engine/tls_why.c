@@ -98,9 +98,8 @@ void why_say(struct tls *t, const char *fmt, ...)
 	va_end(args);
 }
 
-static void certificate_failed(struct tls *t)
+void why_certificate(struct tls *t, long result)
 {
-	long result = SSL_get_verify_result(t->ssl);
 	const char *text =
 		look_up(certificate, sizeof certificate / sizeof *certificate, (int)result);
 
@@ -121,7 +120,7 @@ void why_from_openssl(struct tls *t)
 		return why_say(t, "the connection was lost while sending");
 	if (e && ERR_GET_LIB(e) == ERR_LIB_SSL) {
 		if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-			return certificate_failed(t);
+			return why_certificate(t, SSL_get_verify_result(t->ssl));
 		text = look_up(reasons, sizeof reasons / sizeof *reasons, reason);
 	}
 	if (text)

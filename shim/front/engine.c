@@ -2,6 +2,7 @@
  * engine: finding and opening libstarttls-tls.so, and what it may ask of us. */
 #include "engine_open.h"
 #include "log.h"
+#include "observe.h"
 #include "process.h"
 #include "real.h"
 #include "start.h"
@@ -21,6 +22,12 @@ const struct engine *engine;
 
 static _Thread_local char failure[256];
 static _Atomic bool opened; /* engine is set somewhat earlier */
+
+static void front_log(const struct event *e)
+{
+	log_event(e);
+	observe_event(e);
+}
 
 static int front_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
@@ -48,7 +55,7 @@ static int front_connect(int fd, const struct sockaddr *addr, socklen_t len)
 }
 
 static const struct front front = {
-	.log = log_event,
+	.log = front_log,
 	.forget = table_forget,
 	.holds = table_holds,
 	.poll = front_poll,

@@ -11,18 +11,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char log_to[PATH_MAX];
-static char settings[5 * PATH_MAX]; /* start_kept(): a copy, for the same reason */
+static char log_to[PATH_MAX], observe_to[PATH_MAX];
+static char settings[6 * PATH_MAX]; /* start_kept(): a copy, for the same reason */
 static char *kept[8];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* A copy, for the host may change its environment at any time. */
 static void look(void)
 {
-	const char *to = secure_getenv("STARTTLS_LOG");
+	const char *to = secure_getenv("STARTTLS_LOG"),
+		   *observe = secure_getenv("STARTTLS_OBSERVE");
 
 	if (to && strlen(to) < sizeof(log_to))
 		strcpy(log_to, to);
+	if (observe && *observe == '/' && strlen(observe) < sizeof(observe_to))
+		strcpy(observe_to, observe);
+}
+
+const char *start_observe(void)
+{
+	pthread_once(&once, look);
+	return *observe_to ? observe_to : NULL;
 }
 
 const char *start_log(void)
@@ -34,7 +43,8 @@ const char *start_log(void)
 /* What does not fit is not kept; there is none of that from `run`. */
 static void keep(void)
 {
-	static const char *const names[] = {"STARTTLS_RUN", "STARTTLS_POLICY", "STARTTLS_LOG"};
+	static const char *const names[] = {"STARTTLS_RUN", "STARTTLS_POLICY", "STARTTLS_LOG",
+					    "STARTTLS_OBSERVE"};
 	size_t used = 0, n = 0;
 
 	if (!secure_getenv(names[0]))
@@ -55,6 +65,16 @@ static void keep(void)
 const char *start_run(void)
 {
 	return *kept ? *kept + sizeof("STARTTLS_RUN=") - 1 : NULL;
+}
+
+const char *start_policy(void)
+{
+	static const char name[] = "STARTTLS_POLICY=";
+
+	for (char **k = kept; *k; k++)
+		if (strncmp(*k, name, sizeof(name) - 1) == 0)
+			return *k + sizeof(name) - 1;
+	return NULL;
 }
 
 char *const *start_kept(void)

@@ -14,6 +14,10 @@ const char *start_run(void);
 /* Then: all that `run` has set, as "NAME=value", up to NULL. */
 char *const *start_kept(void);
 
+/* $STARTTLS_OBSERVE, the file for observe.h, or NULL; and the policy that `run` was given, or NULL. As start_log(). */
+const char *start_observe(void);
+const char *start_policy(void);
+
 /* The first connection is about to be watched: be there when the process ends by quick_exit(). */
 void start_watching(void);
 

@@ -7,9 +7,11 @@
 #include "inherit.h"
 #include "log.h"
 #include "names.h"
+#include "observe.h"
 #include "process.h"
 #include "real.h"
 #include "slot.h"
+#include "start.h"
 #include "table.h"
 #include <errno.h>
 #include <limits.h>
@@ -46,8 +48,14 @@ static void find_program(void)
 
 static void load(void)
 {
-	const struct policy_files files = policy_files();
+	struct policy_files files = policy_files();
+	const char *named = start_policy();
 	int cancel;
+
+	if (named && *named) { /* holds, even if the program has emptied its environment since */
+		files.user = named;
+		files.user_required = true;
+	}
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	busy = true;
@@ -96,6 +104,7 @@ static void ask(struct dial *d)
 		.addr = (const struct sockaddr *)&d->order.addr,
 		.name = d->order.name,
 		.uid = policy_asks_user(p) ? geteuid() : 0,
+		.observing = start_observe() != NULL,
 	};
 
 	target.program = *program ? program : NULL;
@@ -137,7 +146,11 @@ static bool ours(struct dial *d, int fd, const struct sockaddr *addr, socklen_t 
 	if (names_find(addr->sa_family, names_address(addr), d->name))
 		d->order.name = d->name;
 	ask(d);
-	is = d->verdict.watched && (d->verdict.needs || d->verdict.broken) && is_tcp(fd);
+	is = d->verdict.watched && is_tcp(fd);
+	if (is && !d->verdict.needs && !d->verdict.broken) {
+		observe_none(&d->order);
+		is = false;
+	}
 	errno = error;
 	return is;
 }
@@ -153,9 +166,11 @@ static int refuse(const struct dial *d, const char *why)
 		.addr = (const struct sockaddr *)&d->order.addr,
 		.needs = d->verdict.needs,
 		.ms = -1,
+		.observed = d->verdict.observing ? &d->verdict : NULL,
 	};
 
 	log_event(&e);
+	observe_event(&e);
 	errno = EACCES;
 	return -1;
 }

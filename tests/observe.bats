@@ -1,0 +1,140 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# `starttls run --observe`: nothing that the user asks for is refused, what was seen becomes a policy, and that policy then holds.
+
+load helper
+
+observe() {
+  env LD_PRELOAD="$runtime" STARTTLS_LOG="$PWD/log" "$build/starttls" run --policy policy --observe=seen -- "$@"
+}
+
+enforce() {
+  chmod 600 seen
+  env LD_PRELOAD="$runtime" STARTTLS_LOG="$PWD/log" "$build/starttls" run --policy "$PWD/seen" -- "$@"
+}
+
+# mail VERB HOST: send one there
+mail() {
+  hard_mail >mail
+  "$1" "$legacy/mailer" "$2" "$PORT" from@example.org joe@mail.test <mail
+}
+
+# rules: what was seen, without remarks
+rules() { sed -e '/^#/d' -e 's/ *#.*//' seen; }
+
+@test "a good certificate is seen as verify, by name; enforced, it is verified" {
+  serve
+  watch verify
+  run -0 mail observe localhost
+  [[ $output == *"observing: whatever your own policy requires is only tried; the system's policy holds. Rules go to $PWD/seen"* ]]
+  log_says "starttls encrypted to=localhost"
+  [ "$(rules)" = "verify to localhost port $PORT proto smtp ca $certs/ca.pem" ]
+  run -0 mail enforce localhost
+  log_says "starttls verified to=localhost"
+  log_says "rule=$PWD/seen:3"
+  peer_never_saw_in_clear "MAIL FROM"
+}
+
+@test "a certificate that would not verify is seen as a pin for the address; enforced, only that key passes" {
+  serve --cert "$certs/self-signed.pem"
+  policy "verify to any port $PORT proto smtp"
+  run -0 mail observe localhost
+  pin=$(openssl x509 -in "$certs/self-signed.pem" -noout -pubkey | openssl pkey -pubin -outform der | sha256sum | cut -d' ' -f1)
+  [ "$(rules)" = "fingerprint to 127.0.0.1 port $PORT proto smtp pin sha256:$pin" ]
+  grep -q "# localhost: the server's certificate is self-signed" seen
+  run -0 mail enforce localhost
+  log_says "starttls pinned to=localhost"
+  sed -i 's/sha256:./sha256:f/; s/sha256:f\(.\)/sha256:\1f/' seen
+  run ! mail enforce localhost
+  log_says "starttls refused to=localhost"
+}
+
+@test "a server without TLS gets its mail and is seen as may, marked as plaintext; enforced, the mail goes out again" {
+  serve_plain
+  policy "verify to any port $PORT proto smtp"
+  run -0 mail observe localhost
+  log_says "starttls plaintext to=localhost"
+  [ "$(rules)" = "may to localhost port $PORT proto smtp" ]
+  grep -q "# PLAINTEXT: " seen
+  run -0 mail enforce localhost
+  log_says "starttls plaintext to=localhost"
+}
+
+@test "what the user refuses is tried, what he leaves alone is left alone; both are in the policy" {
+  serve
+  policy "refuse to any port $PORT proto smtp"
+  run -0 mail observe 127.0.0.1
+  [[ $(rules) == "fingerprint to 127.0.0.1 port $PORT proto smtp pin sha256:"* ]]
+  peer_stop
+  rm seen
+  serve_plain
+  policy "none to any port $PORT proto smtp"
+  run -0 mail observe 127.0.0.1
+  [ "$(rules)" = "none to 127.0.0.1 port $PORT proto smtp" ]
+  run -0 mail enforce 127.0.0.1
+}
+
+@test "a user who observes takes nothing back that the system asks for" {
+  needs_private
+  serve --cert "$certs/self-signed.pem"
+  mkdir -p /etc/starttls
+  echo "verify to any port $PORT proto smtp" >/etc/starttls/policy
+  policy "may to any"
+  run ! mail observe localhost
+  log_says "starttls refused to=localhost"
+  log_says "need=verify rule=/etc/starttls/policy:1"
+  nothing_leaked
+  [ -z "$(rules)" ]
+  grep -q "^# refused to localhost port $PORT proto smtp *# verify: the server's certificate is self-signed" seen
+  rm -r /etc/starttls
+}
+
+@test "a system's policy that is content is no reason to ask for less than what was seen" {
+  needs_private
+  serve
+  mkdir -p /etc/starttls
+  echo "encrypt to any port $PORT proto smtp" >/etc/starttls/policy
+  policy "verify to any ca $certs/ca.pem"
+  run -0 mail observe localhost
+  log_says "need=encrypt"
+  [ "$(rules)" = "verify to localhost port $PORT proto smtp ca $certs/ca.pem" ]
+  rm -r /etc/starttls
+}
+
+@test "many processes at once write each rule once, whole, and the policy is sound" {
+  serve
+  watch verify
+  hard_mail >mail
+  local pids=()
+  for i in $(seq 20); do
+    for host in localhost 127.0.0.1; do
+      observe "$legacy/mailer" "$host" "$PORT" from@example.org joe@mail.test <mail 2>/dev/null &
+      pids+=($!)
+    done
+    ((i % 5)) || { wait "${pids[@]}" && pids=(); }
+  done
+  [ "$(rules | wc -l)" = 2 ]
+  [ "$(rules | sort)" = "$(rules | sort -u)" ]
+  run -0 "$build/starttls" check "$PWD/seen"
+  [[ $output == *"sound, 2 rules"* ]]
+}
+
+@test "the rules of several sessions add up in one file, and the programs of a script write to it too, without their environment" {
+  serve
+  watch verify
+  hard_mail >mail
+  printf '%s\n' '#!/bin/sh' "env -i LD_PRELOAD=\"\$LD_PRELOAD\" $legacy/mailer localhost $PORT from@example.org joe@mail.test <mail" >script
+  chmod 755 script
+  run -0 observe ./script
+  run -0 mail observe 127.0.0.1
+  [ "$(rules | wc -l)" = 2 ]
+  [ "$(grep -c '^# What' seen)" = 1 ]
+}
+
+@test "without a file's name it is ./observed.policy; one that cannot be written is 125" {
+  policy "verify to any"
+  run -0 env LD_PRELOAD="$runtime" "$build/starttls" run --policy policy --observe true
+  [ -e observed.policy ]
+  run -125 "$build/starttls" run --observe=/no/such/directory/file true
+  [[ $output == *"cannot write what is observed to '/no/such/directory/file': No such file or directory"* ]]
+}
