@@ -120,7 +120,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(POLICY_LIB) $(ENGINE)
 	@mkdir -p $(@D)
 	clang -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	  -Ishim -Ishim/engine -Ipolicy -o $@ $< $(POLICY_LIB) $(ENGINE) -lssl -lcrypto -lpthread
+	  -iquote shim -iquote shim/engine -iquote policy -o $@ $< $(POLICY_LIB) $(ENGINE) -lssl -lcrypto -lpthread
 
 deps:
 	@tests/deps
