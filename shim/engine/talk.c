@@ -170,6 +170,13 @@ static const char *out_of_turn(const struct talk *t)
 	return NULL;
 }
 
+/* Was TLS to be there from the first byte? What a peer says in the clear answers nothing then: it is a no, not an injection, as it is
+ * where it comes behind our ClientHello and the handshake fails. Under CLEAR it is the app's. */
+static bool is_wrapped(const struct talk *t)
+{
+	return t->phase == TALK_HANDSHAKE && t->proto->implicit && !t->proto->no_redial;
+}
+
 static void show_peer_unit(struct talk *t, struct span unit)
 {
 	enum move move = t->proto->peer(t, unit);
@@ -290,7 +297,9 @@ size_t talk_from_peer(struct talk *t, struct span bytes)
 	while (taken < bytes.n && is_before(t)) {
 		const char *why = out_of_turn(t);
 
-		if (why)
+		if (why && is_wrapped(t))
+			no_tls(t, CAUSE_NOT_OFFERED, why);
+		else if (why)
 			talk_fail(t, CAUSE_OTHER, why);
 		else
 			taken += hear(t, span_after(bytes, taken));

@@ -53,8 +53,8 @@ void talk_free(struct talk *t);
  * call), less when the phase changed. Refuses, at every level and however the bytes are cut, what the peer says out of turn: behind
  * the unit that agreed to TLS, half a line included, in this call or the next (RFC 3207 section 6, CVE-2021-22947); and while
  * to_peer is not yet drained, because a reply counts only if it came after the command it answers (struct proto.unasked tells who
- * may). So the caller drains to_peer before it looks for more. In the phases OPEN, CLEAR, OWN and REFUSED nothing is consumed: in CLEAR what is left belongs to the
- * app, behind to_app. */
+ * may). Only where TLS was to be there from the first byte is it a no, over which the policy decides. So the caller drains to_peer before it
+ * looks for more. In the phases OPEN, CLEAR, OWN and REFUSED nothing is consumed: in CLEAR what is left belongs to the app, behind to_app. */
 size_t talk_from_peer(struct talk *t, struct span bytes);
 
 /* Feed what the app said. Returns the bytes accepted, 0 when the hold is full (or bytes is empty). In TALK_REFUSED everything is
