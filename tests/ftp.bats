@@ -31,14 +31,15 @@ shimmed() {
 # A file that is not the same at any two places
 file() { seq "$2" >"$1"; }
 
-# does_its_job NAME: up, down, and a listing, each on a data connection of its own
+# does_its_job NAME [HOST:PORT]: up, down, and a listing, each on a data connection of its own
 does_its_job() {
+  local at=${2:-mail.test}
   file up 40000
-  "ftp_$1" put mail.test up stored
+  "ftp_$1" put "$at" up stored
   cmp up "$server/home/stored"
-  "ftp_$1" get mail.test down stored
+  "ftp_$1" get "$at" down stored
   cmp up down
-  "ftp_$1" list mail.test list .
+  "ftp_$1" list "$at" list .
   grep -q stored list
   [ "$(grep -c 'verified.*proto=ftp-data' log)" = 3 ]
   run -1 grep -v 'starttls verified ' log
@@ -109,6 +110,38 @@ is_told() {
 @test "ftp, ftplib: passive, ProFTPD" { serving proftpd good && shimmed && does_its_job ftplib; }
 @test "ftp, ftplib: active, ProFTPD" { serving proftpd good && shimmed && MODE=active does_its_job ftplib; }
 @test "ftp, ftplib: a certificate for another name" { is_told ftplib; }
+
+# --- TLS from the first byte, which no client here knows of: it sees a server without TLS, on port 990
+
+# wrapped vsftpd|proftpd CERTIFICATE
+wrapped() {
+  case $1 in
+  vsftpd) serving vsftpd "$2" implicit_ssl=YES listen_port=990 ;;
+  proftpd) serving proftpd "$2" "Port 990" "TLSOptions UseImplicitSSL" ;;
+  esac
+  policy "verify to any port 990 proto ftps ca $certs/ca.pem"
+  launch=(timeout 120 "${shim_command[@]}")
+}
+
+@test "ftps, curl: passive, vsftpd" { wrapped vsftpd good && does_its_job curl mail.test:990; }
+@test "ftps, curl: active, vsftpd" { wrapped vsftpd good && MODE=active does_its_job curl mail.test:990; }
+@test "ftps, curl: passive, ProFTPD" { wrapped proftpd good && does_its_job curl mail.test:990; }
+@test "ftps, ftplib: passive, vsftpd" { wrapped vsftpd good && does_its_job ftplib mail.test:990; }
+@test "ftps, ftplib: active, ProFTPD" { wrapped proftpd good && MODE=active does_its_job ftplib mail.test:990; }
+
+@test "ftps: data connections resume the session, as vsftpd insists" {
+  wrapped vsftpd good
+  file up 1000
+  for i in 1 2 3; do ftp_curl put mail.test:990 up "stored$i"; done
+  [ "$(grep -c 'reused' "$server/log")" -ge 3 ]
+}
+
+@test "ftps: a certificate for another name is 421, and nothing of the client's arrives" {
+  wrapped vsftpd wrong-name
+  run -1 shim python3 "$root/tests/ftp_client.py" mail.test 990 put
+  [[ $output == "error_temp 421 libstarttls: the certificate is not for mail.test"* ]]
+  run -1 grep -E 'USER|PASS|STOR' "$server/log"
+}
 
 # --- peers that do not keep their word (ftp_peer.py)
 

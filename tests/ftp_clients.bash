@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ftp_clients: unmodified FTP clients with their TLS off. Each: ftp_NAME put|get|list HOST LOCAL REMOTE, as joe with the password x; where it
+# ftp_clients: unmodified FTP clients with their TLS off. Each: ftp_NAME put|get|list HOST LOCAL REMOTE, as joe with the password x (curl and ftplib: HOST:PORT too); where it
 # can, MODE says passive (default) or active. `launch` is what stands before the command. Exit 0 when the client says so.
 # shellcheck shell=bash disable=SC2034
 
@@ -52,7 +52,9 @@ ftp_ftplib() {
   "${launch[@]}" python3 - "$1" "$2" "$3" "$4" "${MODE-passive}" <<'END'
 import ftplib, sys
 what, host, local, remote, mode = sys.argv[1:]
-ftp = ftplib.FTP(host, timeout=60)
+host, _, port = host.partition(":")
+ftp = ftplib.FTP(timeout=60)
+ftp.connect(host, int(port or 21))
 ftp.login("joe", "x")
 ftp.set_pasv(mode == "passive")
 if what == "put":

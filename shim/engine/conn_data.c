@@ -10,9 +10,10 @@
 #include "sys.h"
 #include <errno.h>
 
+/* May what its talk says announce data connections? */
 static bool has_data(const struct conn *c)
 {
-	return !c->is_data && strcmp(c->verdict.proto, "ftp") == 0 && c->talk;
+	return !c->is_data && c->talk;
 }
 
 void conn_data_before(struct conn *c)

@@ -49,7 +49,7 @@ struct proto {
 	                       * with talk_proto.asked false, where others are refused */
 	uint8_t silence_s;    /* not 0: peers that know no TLS say nothing at all, so after that long (or the rule's `timeout`) silence is
 	                       * a no, and the policy decides */
-	bool implicit;        /* TLS from the first byte: no dialogue at all, so neither frame, app nor peer */
+	bool implicit;        /* TLS from the first byte: no dialogue at all, so neither start, app nor peer; frame for inside() only */
 	const char *inner;    /* implicit: the protocol inside TLS, whose words a refusal takes; NULL: unknown */
 	bool eof_delimits;    /* end of stream is data's only end mark: EOF without close_notify is an error */
 

@@ -15,8 +15,9 @@ ftpd_user() {
   cp /etc/pam.d/vsftpd /etc/pam.d/proftpd
 }
 
+# ftpd_wait DIR: until port 21 or, with TLS from the first byte, 990 is open
 ftpd_wait() {
-  timeout 20 bash -c 'until (: </dev/tcp/127.0.0.1/21) 2>/dev/null; do sleep 0.1; done' || {
+  timeout 20 bash -c 'until (: </dev/tcp/127.0.0.1/21 || : </dev/tcp/127.0.0.1/990) 2>/dev/null; do sleep 0.1; done' || {
     cat "$1"/out "$1"/*log
     return 1
   }
@@ -57,7 +58,7 @@ END
   ftpd_wait "$dir"
 }
 
-# proftpd_start DIR CERTIFICATE
+# proftpd_start DIR CERTIFICATE [DIRECTIVE …]
 proftpd_start() {
   local dir=$1
   ftpd_user "$dir"
@@ -66,7 +67,6 @@ ModulePath /usr/lib/proftpd
 LoadModule mod_tls.c
 ServerName test
 ServerType standalone
-Port 21
 DefaultAddress 127.0.0.1
 UseIPv6 off
 User nobody
@@ -92,6 +92,7 @@ TLSRSACertificateFile $2
 TLSRSACertificateKeyFile $2
 END
   sed -i 's/RSACert/ECCert/' "$dir/proftpd.conf"
+  printf '%s\n' "${@:3}" >>"$dir/proftpd.conf"
   proftpd -n -c "$dir/proftpd.conf" >"$dir/out" 2>&1 3>&- &
   echo $! >"$dir/pid"
   ftpd_wait "$dir"

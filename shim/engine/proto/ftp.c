@@ -13,7 +13,8 @@
  * last login command and its answer. */
 #include "ftp.h"
 
-enum { WAIT_GREETING, WAIT_GO, WAIT_PBSZ, WAIT_PROT, WAIT_LOGIN, READY }; /* talk_proto.step */
+/* talk_proto.step. WAIT_WELCOME: ftps; from there to WAIT_PROT the app has not been greeted inside TLS, and says nothing. */
+enum { WAIT_GREETING, WAIT_GO, WAIT_WELCOME, WAIT_PBSZ, WAIT_PROT, WAIT_LOGIN, READY };
 
 static int digits(struct span s, size_t n)
 {
@@ -58,7 +59,7 @@ static ssize_t frame(struct talk *t, enum side from, struct span in)
 	const uint8_t *lf;
 
 	(void)from;
-	if (talk_proto(t)->step < WAIT_PBSZ)
+	if (talk_proto(t)->step < WAIT_WELCOME)
 		return frame_line(t, in);
 	/* Inside TLS all of it passes: telnet's commands, file names, lines however long. */
 	lf = head.n ? memchr(head.at, '\n', head.n) : NULL;
@@ -108,6 +109,8 @@ static enum move peer(struct talk *t, struct span unit)
 	return p->step == WAIT_GREETING ? greeted(t, &line, unit) : agreed(t, &line);
 }
 
+/* ---- inside TLS: protecting what comes */
+
 static void inside_begin(struct talk *t)
 {
 	talk_proto(t)->step = WAIT_PBSZ;
@@ -116,13 +119,30 @@ static void inside_begin(struct talk *t)
 	talk_say(t, "PBSZ 0\r\n");
 }
 
-/* ---- inside TLS: protecting what comes */
-
 static enum move protected_now(struct talk *t)
 {
 	talk_proto(t)->step = READY;
 	talk_proto(t)->waiting = false;
 	talk_release_greeting(t);
+	return MOVE_KEEP;
+}
+
+static void wrapped_begin(struct talk *t)
+{
+	talk_proto(t)->step = WAIT_WELCOME;
+	talk_proto(t)->waiting = true;
+}
+
+/* The greeting of a server behind TLS from the first byte. When it has no service for us, the app shall hear why. */
+static enum move welcomed(struct talk *t, const struct ftp_line *line, struct span unit)
+{
+	talk_hold(t, unit);
+	if (!line->last || line->code == 120)
+		return MOVE_KEEP;
+	if (line->code == 220)
+		inside_begin(t);
+	else
+		protected_now(t);
 	return MOVE_KEEP;
 }
 
@@ -171,6 +191,8 @@ static enum move reply(struct talk *t, const struct ftp_line *line, struct span 
 	struct talk_proto *p = talk_proto(t);
 
 	switch (p->step) {
+	case WAIT_WELCOME:
+		return welcomed(t, line, unit);
 	case WAIT_PBSZ:
 	case WAIT_PROT:
 		return protecting(t, line);
@@ -178,6 +200,11 @@ static enum move reply(struct talk *t, const struct ftp_line *line, struct span 
 		return login(t, line, unit);
 	}
 	return ftp_data_reply(t, line);
+}
+
+static bool is_greeted(const struct talk_proto *p)
+{
+	return p->step > WAIT_PROT;
 }
 
 /* Is this unit the rest of a line? */
@@ -198,14 +225,14 @@ static enum move inside(struct talk *t, enum side from, uint8_t *at, size_t n)
 	struct ftp_line line;
 
 	if (from == SIDE_APP) {
-		if (p->step == WAIT_PBSZ || p->step == WAIT_PROT)
+		if (!is_greeted(p))
 			return MOVE_HOLD;
 		if (!is_rest(p, FTP_APP_MIDLINE, unit))
 			ftp_data_command(t, unit);
 		return MOVE_PASS;
 	}
 	if (is_rest(p, FTP_PEER_MIDLINE, unit) || !parse(t, unit, &line))
-		return p->step == WAIT_PBSZ || p->step == WAIT_PROT ? MOVE_BAD : MOVE_PASS;
+		return is_greeted(p) ? MOVE_PASS : MOVE_BAD;
 	return reply(t, &line, unit);
 }
 
@@ -226,5 +253,18 @@ const struct proto proto_ftp = {
 	.peer = peer,
 	.inside = inside,
 	.inside_begin = inside_begin,
+	.refuse = refuse,
+};
+
+const struct proto proto_ftps = {
+	.name = "ftps",
+	.spec = "draft-murray-auth-ftp-ssl",
+	.ports = {990},
+	.peer_first = true,
+	.implicit = true,
+	.urgent_inline = true,
+	.frame = frame,
+	.inside = inside,
+	.inside_begin = wrapped_begin,
 	.refuse = refuse,
 };

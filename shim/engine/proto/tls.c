@@ -6,7 +6,7 @@
  *   "EHLO box" ──────────► inside TLS ─────────►       nothing is edited
  *
  * Only a refusal needs to know which protocol is inside: smtps refuses in the words of smtp, `tls`
- * by end of file alone. */
+ * by end of file alone. ftps is not here but in ftp.c: it has data connections. */
 #include "../proto.h"
 
 /* Whatever is inside may end its data by closing (HTTP/1.0, finger): a missing close_notify could
@@ -60,13 +60,4 @@ const struct proto proto_ldaps = {
 	.ports = {636},
 	.implicit = true,
 	.inner = "ldap",
-};
-
-const struct proto proto_ftps = {
-	.name = "ftps",
-	.spec = "draft-murray-auth-ftp-ssl",
-	.ports = {990},
-	.peer_first = true,
-	.implicit = true,
-	.inner = "ftp",
 };
