@@ -3,23 +3,12 @@
  *
  *   buf    [ dropped | waiting … | room ]  ─┐
  *   model  [ waiting …                  ]  ─┴─ must hold the same bytes after every step */
+#include "check.h"
 #include "buf.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { MAX = 3000, STEPS = 200000 };
-
-static unsigned passed, failed;
-
-static void check(bool ok, const char *what)
-{
-	if (ok) {
-		passed++;
-		return;
-	}
-	failed++;
-	printf("buf_test: %s\n", what);
-}
 
 static bool same(const struct buf *b, const uint8_t *model, size_t n)
 {
@@ -100,6 +89,5 @@ int main(void)
 {
 	edges();
 	against_model();
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed != 0;
+	return check_result();
 }

@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * log_test: the log line: which fields, in which order, and nothing from outside that could forge another. */
+#include "check.h"
 #include "log.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
-static unsigned passed, failed;
-
-static void expect(bool good, const char *what)
-{
-	if (good) {
-		passed++;
-		return;
-	}
-	failed++;
-	printf("log_test: %s\n", what);
-}
-
-static void check(const struct event *e, const char *want, const char *what)
+static void check_line(const struct event *e, const char *want, const char *what)
 {
 	char line[LOG_LINE];
+	bool same = log_format(e, 0, line, sizeof(line)) == strlen(line) && !strcmp(line, want);
 
-	if (log_format(e, 0, line, sizeof(line)) == strlen(line) && strcmp(line, want) == 0) {
-		passed++;
-		return;
-	}
-	failed++;
-	printf("log_test: %s\n  want %s\n  got  %s\n", what, want, line);
+	check(same, what);
+	if (!same)
+		printf("  want %s\n  got  %s\n", want, line);
 }
 
 static void test_fields(void)
@@ -49,17 +36,18 @@ static void test_fields(void)
 
 	inet_pton(AF_INET, "198.51.100.9", &v4.sin_addr);
 	inet_pton(AF_INET6, "2001:db8::5", &v6.sin6_addr);
-	check(&e,
-	      "starttls verified to=smtp.example.com addr=198.51.100.9 port=587 proto=smtp tls=1.3 "
-	      "cipher=TLS_AES_256_GCM_SHA384 need=verify rule=/etc/starttls/policy:5 ms=41 "
-	      "expires=2030-12-31",
-	      "all fields in their order");
+	check_line(&e,
+		   "starttls verified to=smtp.example.com addr=198.51.100.9 port=587 proto=smtp "
+		   "tls=1.3 "
+		   "cipher=TLS_AES_256_GCM_SHA384 need=verify rule=/etc/starttls/policy:5 ms=41 "
+		   "expires=2030-12-31",
+		   "all fields in their order");
 	e = (struct event){.verdict = EVENT_REFUSED,
 			   .addr = (struct sockaddr *)&v6,
 			   .why = "server did not offer TLS",
 			   .ms = -1};
-	check(&e, "starttls refused addr=2001:db8::5 port=25 why=\"server did not offer TLS\"",
-	      "fields that are not known are left out");
+	check_line(&e, "starttls refused addr=2001:db8::5 port=25 why=\"server did not offer TLS\"",
+		   "fields that are not known are left out");
 }
 
 static void test_hostile(void)
@@ -71,21 +59,21 @@ static void test_hostile(void)
 	char big[3 * LOG_LINE], line[LOG_LINE];
 	size_t n;
 
-	check(&e,
-	      "starttls plaintext to=a?b??c?? why=\"x?"
-	      "?'y' ?=\"",
-	      "what could end a value or a line is replaced");
+	check_line(&e,
+		   "starttls plaintext to=a?b??c?? why=\"x?"
+		   "?'y' ?=\"",
+		   "what could end a value or a line is replaced");
 	memset(big, 'x', sizeof(big));
 	big[sizeof(big) - 1] = 0;
 	e = (struct event){.verdict = EVENT_REFUSED, .why = big, .ms = -1, .expires = 1};
 	n = log_format(&e, 0, line, sizeof(line));
-	check(&e, line, "a long line is cut");
-	expect(n < sizeof(line) && strcmp(line + n - 21, "x\" expires=1970-01-01") == 0,
-	       "a line that was cut still ends its quotes, and has the fields behind them");
+	check_line(&e, line, "a long line is cut");
+	check(n < sizeof(line) && strcmp(line + n - 21, "x\" expires=1970-01-01") == 0,
+	      "a line that was cut still ends its quotes, and has the fields behind them");
 	log_format(&e, 7, line, sizeof(line));
-	expect(strcmp(line + n, " lost=7") == 0, "the lines lost are told at the end");
+	check(strcmp(line + n, " lost=7") == 0, "the lines lost are told at the end");
 	n = log_format(&e, 0, line, 40);
-	expect(n < 40 && strlen(line) == n, "a very short buffer is not overrun");
+	check(n < 40 && strlen(line) == n, "a very short buffer is not overrun");
 }
 
 static void test_rate(void)
@@ -96,15 +84,15 @@ static void test_rate(void)
 
 	for (i = 0; i < LOG_BURST && log_admits(&paid_until, now); i++)
 		;
-	expect(i == LOG_BURST, "a burst is admitted");
-	expect(!log_admits(&paid_until, now), "what is more than that is not");
-	expect(!log_admits(&paid_until, now + LOG_INTERVAL_MS - 1), "nor too early");
-	expect(log_admits(&paid_until, now + LOG_INTERVAL_MS), "but one more in its time");
-	expect(!log_admits(&paid_until, now + LOG_INTERVAL_MS), "and only one");
+	check(i == LOG_BURST, "a burst is admitted");
+	check(!log_admits(&paid_until, now), "what is more than that is not");
+	check(!log_admits(&paid_until, now + LOG_INTERVAL_MS - 1), "nor too early");
+	check(log_admits(&paid_until, now + LOG_INTERVAL_MS), "but one more in its time");
+	check(!log_admits(&paid_until, now + LOG_INTERVAL_MS), "and only one");
 	now += 1000LL * LOG_BURST * LOG_INTERVAL_MS;
 	for (i = 0; i < 2 * LOG_BURST && log_admits(&paid_until, now); i++)
 		;
-	expect(i == LOG_BURST, "a long silence does not save up for more than a burst");
+	check(i == LOG_BURST, "a long silence does not save up for more than a burst");
 }
 
 int main(void)
@@ -112,6 +100,5 @@ int main(void)
 	test_fields();
 	test_hostile();
 	test_rate();
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed ? 1 : 0;
+	return check_result();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * memory_test: is there memory, and what is remembered of it. Each page is good or not by turns, and is never remembered as good
  * because its neighbours were. */
+#include "check.h"
 #include "memory.h"
 #include <errno.h>
 #include <pthread.h>
@@ -9,18 +10,6 @@
 #include <sys/mman.h>
 
 enum { PAGE = 4096, PAGES = 16 };
-
-static unsigned passed, failed;
-
-static void check(bool ok, const char *what)
-{
-	if (ok) {
-		passed++;
-		return;
-	}
-	failed++;
-	printf("memory_test: %s\n", what);
-}
 
 static char *map(int protection)
 {
@@ -106,6 +95,5 @@ int main(void)
 	in_thread(test_answers);
 	in_thread(test_holes);
 	in_thread(test_growth);
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed ? 1 : 0;
+	return check_result();
 }

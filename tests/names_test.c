@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * names_test: which name belongs to an address after a history of lookups. */
+#include "check.h"
 #include "names.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -9,18 +10,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static unsigned passed, failed;
-
-static void check(bool ok, const char *what)
-{
-	if (ok) {
-		passed++;
-		return;
-	}
-	failed++;
-	printf("names_test: %s\n", what);
-}
 
 static int parse(const char *text, struct in6_addr *address)
 {
@@ -168,6 +157,5 @@ int main(void)
 	test_forms();
 	test_ring();
 	test_fork();
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed ? 1 : 0;
+	return check_result();
 }

@@ -8,15 +8,13 @@
  * KeyUpdates, closes and resets.
  *
  * record_test [SEEDS [FIRST]]: default 150 seeds for each TLS version. */
+#include "model.h"
 #include "record.h"
 #include "sys.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <linux/tcp.h>
-#include <openssl/evp.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,42 +70,6 @@ static unsigned rnd(struct world *w, unsigned n)
 }
 
 /* Byte i of either stream. */
-static uint8_t pattern(size_t i)
-{
-	return (uint8_t)(i * 31 + (i >> 8) * 7 + (i >> 16));
-}
-
-static void fill_pattern(uint8_t *bytes, size_t n, size_t from)
-{
-	for (size_t i = 0; i < n; i++)
-		bytes[i] = pattern(from + i);
-}
-
-static bool is_pattern(const uint8_t *bytes, size_t n, size_t from)
-{
-	for (size_t i = 0; i < n; i++)
-		if (bytes[i] != pattern(from + i))
-			return false;
-	return true;
-}
-
-static void make_server(void)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_set_pubkey(cert, key);
-	X509_sign(cert, key, EVP_sha256());
-	server = SSL_CTX_new(TLS_server_method());
-	SSL_CTX_use_certificate(server, cert);
-	SSL_CTX_use_PrivateKey(server, key);
-	SSL_CTX_set_mode(server, SSL_MODE_ENABLE_PARTIAL_WRITE);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-}
-
 /* What the peer has sealed goes to the wire's queue. */
 static void collect(struct world *w)
 {
@@ -560,7 +522,8 @@ int main(int argc, char **argv)
 		 first = argc > 2 ? (unsigned)atoi(argv[2]) : 1, passed = 0, failed = 0;
 	const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
-	make_server();
+	server = make_server();
+	SSL_CTX_set_mode(server, SSL_MODE_ENABLE_PARTIAL_WRITE);
 	for (unsigned seed = first; seed < first + seeds; seed++)
 		for (int v = 0; v < 2; v++)
 			*(run(seed, versions[v]) ? &passed : &failed) += 1;

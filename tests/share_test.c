@@ -8,13 +8,11 @@
  * number of bytes, or is killed. The streams must be whole and in order whoever reads and writes, and poll() must say so to all.
  *
  * share_test [SEEDS [FIRST]]: default 20 seeds for each TLS version. */
+#include "model.h"
 #include "record.h"
 #include "sys.h"
 #include <errno.h>
 #include <netinet/in.h>
-#include <openssl/evp.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -63,27 +61,6 @@ static unsigned rnd(struct world *w, unsigned n)
 	return (w->seed >> 8) % n;
 }
 
-static uint8_t pattern(size_t i)
-{
-	return (uint8_t)(i * 31 + (i >> 8) * 7 + (i >> 16));
-}
-
-static void make_server(void)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-
-	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-	X509_set_pubkey(cert, key);
-	X509_sign(cert, key, EVP_sha256());
-	server = SSL_CTX_new(TLS_server_method());
-	SSL_CTX_use_certificate(server, cert);
-	SSL_CTX_use_PrivateKey(server, key);
-	X509_free(cert);
-	EVP_PKEY_free(key);
-}
-
 static void collect(struct world *w)
 {
 	int n;
@@ -107,7 +84,7 @@ static void peer_speaks(struct world *w)
 {
 	static uint8_t bytes[16384];
 	static const unsigned sizes[] = {1, 40, 1500, 16384};
-	size_t n = 1 + rnd(w, sizes[rnd(w, 4)]), i;
+	size_t n = 1 + rnd(w, sizes[rnd(w, 4)]);
 
 	if (rnd(w, 8) == 0 && SSL_version(w->peer) == TLS1_3_VERSION) {
 		if (rnd(w, 2))
@@ -117,8 +94,7 @@ static void peer_speaks(struct world *w)
 							  : SSL_KEY_UPDATE_NOT_REQUESTED);
 		SSL_do_handshake(w->peer);
 	} else if (w->wire_n + 2 * sizeof bytes < WIRE) {
-		for (i = 0; i < n; i++)
-			bytes[i] = pattern(w->sealed + i);
+		fill_pattern(bytes, n, w->sealed);
 		SSL_write(w->peer, bytes, (int)n);
 		w->sealed += n;
 	}
@@ -129,14 +105,13 @@ static void peer_listens(struct world *w)
 {
 	uint8_t bytes[16384];
 	ssize_t n;
-	int got, i;
+	int got;
 
 	while ((n = recv(w->peer_fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
 		BIO_write(w->peer_in, bytes, (int)n);
 	while ((got = SSL_read(w->peer, bytes, sizeof bytes)) > 0) {
-		for (i = 0; i < got && bytes[i] == pattern(w->peer_got + (size_t)i); i++)
-			;
-		check(w, i == got, "the peer gets what was written, in order");
+		check(w, is_pattern(bytes, (size_t)got, w->peer_got),
+		      "the peer gets what was written, in order");
 		w->peer_got += (size_t)got;
 	}
 	check(w, SSL_get_error(w->peer, got) == SSL_ERROR_WANT_READ, "the peer's session holds");
@@ -149,21 +124,16 @@ static void work(struct record *rec, int fd, struct job *job)
 {
 	static uint8_t bytes[MOST];
 	struct iovec piece = {bytes, job->n};
-	size_t i;
 
-	for (i = 0; job->write && i < job->n; i++)
-		bytes[i] = pattern(job->at + i);
+	if (job->write)
+		fill_pattern(bytes, job->n, job->at);
 	share_enter(rec);
 	job->done = job->write ? record_transmit(rec, fd, &piece, 1, 0)
 			       : record_receive(rec, fd, &piece, 1, 0, false);
 	if (job->done < 0)
 		job->done = -errno;
 	share_exit(rec);
-	for (i = 0; !job->write && job->done > 0 && i < (size_t)job->done &&
-		    bytes[i] == pattern(job->at + i);
-	     i++)
-		;
-	job->right = job->write || job->done < 0 || i == (size_t)job->done;
+	job->right = job->write || job->done < 0 || is_pattern(bytes, (size_t)job->done, job->at);
 }
 
 static void be_worker(struct world *w, int orders)
@@ -352,7 +322,7 @@ int main(int argc, char **argv)
 		 first = argc > 2 ? (unsigned)atoi(argv[2]) : 1, i;
 
 	record_own();
-	make_server();
+	server = make_server();
 	for (i = first; i < first + seeds; i++) {
 		run(i, TLS1_3_VERSION);
 		run(i, TLS1_2_VERSION);

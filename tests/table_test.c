@@ -4,6 +4,7 @@
  *   2 openers    put conn A, remove it, put conn B, …       ─┐  every reference is accounted for, nobody gets a conn
  *   2 readers    take, look at it, drop                      ─┤  that has none left, and a lookup between put and
  *   1 forgetter  forget A, forget B, …                      ─┘  remove never comes back empty-handed */
+#include "check.h"
 #include "table.h"
 #include <pthread.h>
 #include <sched.h>
@@ -17,18 +18,6 @@ struct conn {
 	struct conn_ref ref;
 	_Atomic unsigned ends; /* how often its last reference went */
 };
-
-static unsigned passed, failed;
-
-static void check(bool ok, const char *what)
-{
-	if (ok) {
-		passed++;
-		return;
-	}
-	failed++;
-	printf("table_test: %s\n", what);
-}
 
 static void last(struct conn *c)
 {
@@ -251,6 +240,5 @@ int main(void)
 	test_last();
 	test_race();
 	test_two_closers();
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed ? 1 : 0;
+	return check_result();
 }

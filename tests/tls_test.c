@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * tls_test: what the ClientHello of a verdict offers (RFC 8446 section 4.1.2). Layers may only take ciphers away. */
+#include "check.h"
 #include "tls.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static int passed, failed;
-
-static void expect(bool truth, const char *what)
-{
-	truth ? passed++ : failed++;
-	if (!truth)
-		printf("FAILED: %s\n", what);
-}
 
 /* The suites offered, in the order of preference. */
 struct offer {
@@ -78,9 +70,9 @@ static void test_one_list(void)
 	const char *why = "";
 	struct offer o = offer_for("ECDHE-RSA-AES128-GCM-SHA256", NULL, &why);
 
-	expect(has(&o, ECDHE_RSA_AES128_GCM), "the list's cipher is offered");
-	expect(!has(&o, ECDHE_RSA_AES256_GCM), "no other is");
-	expect(has(&o, TLS13_AES128_GCM), "TLS 1.3 has a list of its own");
+	check(has(&o, ECDHE_RSA_AES128_GCM), "the list's cipher is offered");
+	check(!has(&o, ECDHE_RSA_AES256_GCM), "no other is");
+	check(has(&o, TLS13_AES128_GCM), "TLS 1.3 has a list of its own");
 }
 
 static void test_layers_only_take_away(void)
@@ -90,18 +82,18 @@ static void test_layers_only_take_away(void)
 	const char *why = "";
 	struct offer o = offer_for(some, all, &why);
 
-	expect(has(&o, ECDHE_RSA_AES128_GCM), "what both allow is offered (user: more)");
-	expect(!has(&o, ECDHE_RSA_AES256_GCM), "the user's list adds nothing to the system's");
+	check(has(&o, ECDHE_RSA_AES128_GCM), "what both allow is offered (user: more)");
+	check(!has(&o, ECDHE_RSA_AES256_GCM), "the user's list adds nothing to the system's");
 	o = offer_for(all, some, &why);
-	expect(has(&o, ECDHE_RSA_CHACHA20) && !has(&o, ECDHE_RSA_AES256_GCM),
-	       "the user's list takes away");
+	check(has(&o, ECDHE_RSA_CHACHA20) && !has(&o, ECDHE_RSA_AES256_GCM),
+	      "the user's list takes away");
 	o = offer_for("TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
 		      &why);
-	expect(has(&o, TLS13_AES256_GCM) && !has(&o, TLS13_AES128_GCM), "in TLS 1.3 too");
+	check(has(&o, TLS13_AES256_GCM) && !has(&o, TLS13_AES128_GCM), "in TLS 1.3 too");
 	why = "";
 	o = offer_for("ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256",
 		      "ECDHE-RSA-AES256-GCM-SHA384:TLS_AES_256_GCM_SHA384", &why);
-	expect(!o.n && *why, "nothing in common: no session, and a sentence");
+	check(!o.n && *why, "nothing in common: no session, and a sentence");
 }
 
 /* With an anonymous cipher there is no certificate, so nothing would be verified (RFC 5246 section 7.4.2). */
@@ -110,12 +102,12 @@ static void test_nothing_unauthenticated(void)
 	const char *why = "";
 	struct offer o = offer_for("ALL:eNULL:@SECLEVEL=0", NULL, &why);
 
-	expect(o.n > 0, "the list is usable");
-	expect(!has(&o, ECDH_ANON_AES128_CBC) && !has(&o, DH_ANON_AES128_GCM),
-	       "no anonymous cipher");
-	expect(!has(&o, RSA_NULL_SHA256), "no cipher without encryption");
+	check(o.n > 0, "the list is usable");
+	check(!has(&o, ECDH_ANON_AES128_CBC) && !has(&o, DH_ANON_AES128_GCM),
+	      "no anonymous cipher");
+	check(!has(&o, RSA_NULL_SHA256), "no cipher without encryption");
 	o = offer_for("ADH:@SECLEVEL=0", NULL, &why);
-	expect(!has(&o, DH_ANON_AES128_GCM), "not even when the list has nothing else");
+	check(!has(&o, DH_ANON_AES128_GCM), "not even when the list has nothing else");
 }
 
 int main(void)
@@ -123,6 +115,5 @@ int main(void)
 	test_one_list();
 	test_layers_only_take_away();
 	test_nothing_unauthenticated();
-	printf("%d passed, %d failed\n", passed, failed);
-	return failed != 0;
+	return check_result();
 }
