@@ -213,7 +213,8 @@ enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
 	t->starved = false;
 	if (SSL_read_ex(t->ssl, plain, room, got) != 1) {
 		*got = 0;
-		if (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN)
+		/* A fatal alert sets that flag, too (RFC 8446 section 6.2). */
+		if (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN && !ERR_peek_error())
 			result = TLS_CLOSED;
 		else
 			result = t->starved && !t->stuck ? TLS_MORE : broken(t);
