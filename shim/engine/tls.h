@@ -89,6 +89,24 @@ time_t tls_expires(const struct tls *t);
 const char *tls_pin(const struct tls *t);
 const char *tls_unverified(const struct tls *t);
 
+/* --- for `starttls probe` */
+
+/* Would `judge`, a session that was made but not begun, have believed the peer that `seen` is up with? Else tls_why(judge) says why not. */
+bool tls_judge(struct tls *judge, const struct tls *seen);
+
+/* Tell what was agreed, and each certificate of the peer: fact() is called with the lines of starttls(1), n bytes that the peer may have
+ * chosen, borrowed for the call. */
+typedef void tls_fact(void *of, const char *key, const char *value, size_t n);
+void tls_show(const struct tls *t, tls_fact *fact, void *of);
+
+/* Of the peer's leaf: SHA-256 of its public key in hex ("" without a certificate), the first host name in it that has no wildcard, cut to
+ * what a name may have ("": none), and whether it is signed by itself. */
+struct tls_leaf {
+	char pin[65], name[256];
+	bool self_signed;
+};
+void tls_leaf(const struct tls *t, struct tls_leaf *leaf);
+
 /* fork() in a process with threads: nobody may be inside the shared parts. */
 void tls_fork_prepare(void);
 void tls_fork_done(void);
