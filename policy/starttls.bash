@@ -39,13 +39,22 @@ _starttls_run() {
   fi
 }
 
+_starttls_protocols='smtp lmtp imap pop3 sieve nntp ftp ldap pgsql mysql xmpp xmpp-server http irc nut smtps imaps pop3s nntps ldaps ftps tls'
+
 _starttls_explain() {
   case $word in
   -*) _starttls_words '--program --user --addr' ;;
   *)
-    _starttls_words 'smtp lmtp imap pop3 sieve nntp ftp ldap pgsql mysql xmpp xmpp-server http irc nut smtps imaps pop3s nntps ldaps ftps tls'
+    _starttls_words "$_starttls_protocols"
     mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -A hostname -- "$word")
     ;;
+  esac
+}
+
+_starttls_probe() {
+  case $word in
+  -*) _starttls_words '--proto --timeout --domain' ;;
+  *) mapfile -t COMPREPLY < <(compgen -A hostname -- "$word") ;;
   esac
 }
 
@@ -53,10 +62,12 @@ _starttls() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _starttls_words 'run check explain inspect report env --help --version'
+    _starttls_words 'run check explain probe inspect report env --help --version'
     return
   fi
   case ${COMP_WORDS[1]}:$before in
+  probe:--proto) _starttls_words "$_starttls_protocols" ;;
+  probe:--timeout | probe:--domain) ;;
   run:--policy) _starttls_files ;;
   explain:--program) _starttls_commands ;;
   explain:--user) mapfile -t COMPREPLY < <(compgen -u -- "$word") ;;
@@ -64,6 +75,7 @@ _starttls() {
   run:*) _starttls_run ;;
   check:*) _starttls_files ;;
   explain:*) _starttls_explain ;;
+  probe:*) _starttls_probe ;;
   inspect:*) _starttls_commands ;;
   report:*) if [[ $word == -* ]]; then _starttls_words '--json --prometheus'; else _starttls_files; fi ;;
   env:*) _starttls_words '--sh --systemd --docker' ;;

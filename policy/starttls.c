@@ -18,6 +18,8 @@ static const struct verb {
 	 cmd_check},
 	{"explain", "[--program P] [--user U] [--addr A] HOST[:PORT] [PROTO]",
 	 "which rule is about this connection, why, and what it asks for", cmd_explain},
+	{"probe", "[--proto P] [--timeout S] [--domain D] HOST[:PORT]",
+	 "do it once, show everything, suggest a rule", cmd_probe},
 	{"inspect", "COMMAND", "can the shim hold this program?", cmd_inspect},
 	{"report", "[--json|--prometheus] [FILE|-]…",
 	 "what a log says of each destination, and what plaintext is left", cmd_report},
