@@ -1,0 +1,424 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# starttls probe against the scripted peer: what it shows, what it says of good and bad servers, and that the line it suggests works, for the
+# probe and for a mailer. Real servers: probe_servers.bats.
+
+load helper
+
+# probe [OPTION …] HOST[:PORT], with the policy of this test
+probe() { STARTTLS_POLICY=$PWD/policy timeout 30 "$build/starttls" probe "$@"; }
+
+# probes CODE [OPTION …]: the peer of this test, taken for smtp; then says and shows look at the lines
+probes() {
+  local code=$1
+  shift
+  run --separate-stderr -"$code" probe --proto smtp "$@" "localhost:$PORT"
+}
+
+# shows LINE …: each is a line of the output, as it stands
+shows() {
+  local wanted
+  for wanted; do grep -qxF -- "$wanted" <<<"$output" || { printf 'no line is: %s\n--- in\n%s\n%s\n' "$wanted" "$output" "$stderr"; return 1; }; done
+}
+
+# value KEY: of the first line with that key
+value() { sed -n "s/^$1: //p" <<<"$output" | head -n 1; }
+
+# The old mailer of legacy/
+mailer() { "$@" timeout 30 "$legacy/mailer" localhost "$PORT" sender@example.org joe@mail.test <<<$'Subject: hello\n\nhello'; }
+
+# suggestion_works: put into a policy by itself, the suggested line lets the probe and a real program through
+suggestion_works() {
+  run -75 mailer shim
+  policy "$1"
+  probes 0
+  mailer shim
+}
+
+# refused_as TEXT: with a reason that begins so, and the chain shown all the same
+refused_as() {
+  probes 77
+  shows "verdict: refused" "certificate: 1 of 1"
+  [[ $(value why) == "$1"* ]]
+}
+
+# the probe never says more than this in the clear
+only_words() {
+  peer_stop
+  diff <(in_clear | tr -d '\r' | sed '/^$/d') <(printf '%s\n' "$@")
+}
+
+# --- what it shows
+
+@test "probe: greeting, dialogue, offer, TLS, certificate, name, pin, rule and verdict of a good server" {
+  serve
+  watch verify
+  probes 0
+  shows "host: localhost" "proto: smtp (RFC 3207 section 4)" "address: 127.0.0.1 port $PORT" "greeting: 220 peer.test ESMTP" \
+    "said: EHLO [127.0.0.1]" "reply: 250-STARTTLS" "said: STARTTLS" "reply: 220 2.0.0 go" "offer: yes" "tls: 1.3" \
+    "cipher: TLS_AES_256_GCM_SHA384" "certificate: 1 of 1" "subject: CN=libstarttls test good" "issuer: CN=libstarttls test ca" \
+    "key: EC prime256v1, 256 bits" "names: DNS:mail.test, DNS:localhost, IP:127.0.0.1, IP:::1" "checked: localhost" \
+    "rule: $PWD/policy:1 (verify)" "verdict: verified"
+  [[ $(value group) =~ ^(x25519|X25519|secp256r1)$ ]]
+  [ "$(value pin)" = "sha256:$(openssl x509 -in "$certs/good.pem" -pubkey -noout | openssl pkey -pubin -outform der | sha256sum | cut -d' ' -f1)" ]
+  [ "$(date -u -d "$(value until)" +%s)" = "$(date -u -d "$(openssl x509 -in "$certs/good.pem" -enddate -noout | cut -d= -f2)" +%s)" ]
+  (($(value days-left) > 3600))
+}
+
+@test "probe: it says EHLO and STARTTLS in the clear, QUIT inside TLS, and nothing else" {
+  serve
+  watch verify
+  probes 0
+  only_words 'EHLO [127.0.0.1]' STARTTLS
+  [ "$(tr -d '\r' <journal/1.tls)" = QUIT ]
+  facts '^end close_notify'
+}
+
+@test "probe: each certificate of the chain is shown, the leaf's names and pin once" {
+  serve --cert "$certs/intermediate.pem"
+  watch verify
+  probes 0
+  shows "certificate: 1 of 2" "certificate: 2 of 2" "subject: CN=libstarttls test below" "issuer: CN=libstarttls test below"
+  [ "$(grep -c '^days-left: ' <<<"$output")" = 2 ]
+  [ "$(grep -c '^pin: ' <<<"$output")" = 1 ]
+  [ "$(grep -c '^names: ' <<<"$output")" = 1 ]
+}
+
+@test "probe: TLS 1.2, and TLS from the first byte with its greeting inside" {
+  serve --tls-max 1.2 --proto tls
+  policy "verify to any port $PORT proto smtps ca $certs/ca.pem"
+  run --separate-stderr -0 probe "localhost:$PORT"
+  shows "proto: smtps (RFC 8314 section 3.3)" "tls: 1.2" "greeting: 220 peer.test ESMTP" "verdict: verified"
+  peer_saw QUIT
+}
+
+@test "probe: what a server writes for terminals does not reach them" {
+  serve --greeting $'220 \033[31mred\r\n'
+  watch may
+  probes 77
+  shows 'greeting: 220 \x1b[31mred'
+}
+
+@test "probe: colours on a terminal only, and not where they are not wanted" {
+  serve
+  watch verify
+  local command="TERM=xterm STARTTLS_POLICY=policy $build/starttls probe --proto smtp localhost:$PORT"
+  probes 0
+  [[ $output != *$'\033'* ]]
+  script -qc "env $command" /dev/null | grep -qF $'\033[32mverified'
+  ! script -qc "env NO_COLOR=1 $command" /dev/null | grep -qF $'\033' || false
+}
+
+# --- certificates that are refused, and the line that helps
+
+@test "probe: self-signed: refused, and its pin is suggested" {
+  serve --cert "$certs/self-signed.pem"
+  watch verify
+  refused_as "the server's certificate is self-signed"
+  shows "suggest: fingerprint to localhost port $PORT proto smtp pin $(value pin)" "hint: put it in front of $PWD/policy:1"
+  suggestion_works "$(value suggest)"
+  shows "verdict: pinned"
+}
+
+@test "probe: self-signed: the certificate itself may be named as its CA, as the hint says" {
+  serve --cert "$certs/self-signed.pem"
+  watch verify
+  probes 77
+  openssl x509 -in "$certs/self-signed.pem" -out FILE
+  suggestion_works "$(sed -n "s|^hint: or name who signed it: \(.*\) FILE, with .*|\1 $PWD/FILE|p" <<<"$output")"
+  shows "verdict: verified"
+}
+
+@test "probe: expired: refused, and its pin is suggested" {
+  serve --cert "$certs/expired.pem"
+  watch verify
+  refused_as "the server's certificate has expired"
+  (($(value days-left) < 0))
+  [[ $output != *"name who signed it"* ]]
+  suggestion_works "$(value suggest)"
+}
+
+@test "probe: for another name: refused, and that name is suggested" {
+  serve --cert "$certs/wrong-name.pem"
+  watch verify
+  refused_as "the certificate is not for localhost"
+  shows "checked: localhost" "suggest: verify to localhost port $PORT proto smtp name other.test ca $certs/ca.pem"
+  suggestion_works "$(value suggest)"
+  shows "checked: other.test (the rule's name)" "verdict: verified"
+}
+
+@test "probe: of an unknown authority: refused, with its pin and a ca as ways out" {
+  serve --cert "$certs/untrusted.pem"
+  watch verify
+  refused_as "no trust anchor here has signed"
+  [[ $output == *"verify to localhost port $PORT proto smtp ca FILE, with the certificate of its CA in FILE"* ]]
+  suggestion_works "$(value suggest)"
+  policy "verify to localhost port $PORT proto smtp ca $certs/stranger.pem"
+  probes 0
+}
+
+@test "probe: a pin that is another key's" {
+  serve
+  watch "fingerprint" "pin sha256:$(printf '%064d' 7)"
+  refused_as "the server's public key is none of those pinned"
+  shows "checked: no name at this level; 'verify' would check localhost"
+}
+
+@test "probe: TLS older than the rule's min is shown, and refused" {
+  serve --tls-max 1.2
+  watch verify min 1.3
+  probes 77
+  shows "tls: 1.2" "verdict: refused"
+  [[ $(value why) == "the server speaks only versions of TLS older than"* ]]
+}
+
+@test "probe: versions so old that there is no handshake" {
+  serve --tls-max 1.1
+  watch verify
+  probes 77
+  shows "offer: yes" "verdict: refused"
+  [[ $(value why) == "the server speaks only versions of TLS older than"* ]]
+  [ -z "$(value suggest)" ]
+}
+
+@test "probe: a server that wants a certificate of ours says so behind the handshake" {
+  coproc server { exec openssl s_server -accept 127.0.0.1:0 -cert "$certs/good.pem" -Verify 1 -tls1_3 2>&1; }
+  until [[ ${line-} == ACCEPT* ]]; do read -r line <&"${server[0]}"; done
+  PORT=${line##*:} code=0
+  policy "verify to any port $PORT proto tls ca $certs/ca.pem"
+  run --separate-stderr probe "localhost:$PORT"
+  kill "$server_PID"
+  [ "$status" = 77 ]
+  shows "verdict: refused" "why: the server wants a client certificate: put \`cert\` and \`key\` into the rule"
+}
+
+# --- levels
+
+@test "probe: encrypt lets everybody through, and says that nobody is authenticated" {
+  serve --cert "$certs/self-signed.pem"
+  watch encrypt
+  probes 0
+  shows "verdict: encrypted"
+  [[ $(value why) == "the peer is NOT authenticated"* ]]
+  [[ $(value note) == "'verify' would refuse it: the server's certificate is self-signed"* ]]
+}
+
+@test "probe: refuse: nobody is dialled" {
+  serve
+  watch refuse
+  probes 77
+  shows "rule: $PWD/policy:1 (refuse)" "verdict: refused"
+  peer_stop
+  [ ! -e journal/1.wire ]
+}
+
+@test "probe: none leaves it alone, and shows what would be there" {
+  serve
+  watch none
+  probes 0
+  shows "verdict: plaintext" "tls: 1.3"
+}
+
+@test "probe: by app: the verdict is the program's" {
+  serve
+  policy "verify to any port $PORT proto smtp by app ca $certs/ca.pem"
+  probes 0
+  shows "rule: $PWD/policy:1 (verify, by app)" "verdict: own"
+}
+
+@test "probe: a broken policy: its errors, and nobody is dialled" {
+  serve
+  policy "verify to"
+  run -78 probe --proto smtp "localhost:$PORT"
+  [[ $output == *"policy:1:"*"error:"* ]]
+  peer_stop
+  [ ! -e journal/1.wire ]
+}
+
+@test "probe: a port that no rule is about: the suggestion says proto, and until then nothing is touched" {
+  serve --cert "$certs/self-signed.pem"
+  policy
+  probes 0
+  shows "rule: built-in (may)" "verdict: encrypted" \
+    "note: only once a rule says 'proto smtp' for it: as it stands, libstarttls does not touch port $PORT"
+  policy "$(value suggest)"
+  probes 0
+  shows "rule: $PWD/policy:1 (fingerprint)" "verdict: pinned"
+  [ -z "$(value note)" ]
+}
+
+# --- no TLS
+
+@test "probe: no offer: refused where TLS is required, with plaintext as the only way out" {
+  serve_plain
+  watch verify
+  probes 77
+  shows "offer: no" "verdict: refused" "why: server did not offer TLS" "suggest: may to localhost port $PORT proto smtp"
+  suggestion_works "$(value suggest)"
+  shows "verdict: plaintext"
+}
+
+@test "probe: no offer: it says QUIT in the clear, and nothing else" {
+  serve_plain
+  watch may
+  probes 0
+  shows "offer: no" "verdict: plaintext"
+  only_words 'EHLO [127.0.0.1]' QUIT
+}
+
+@test "probe: an offer that is taken back" {
+  serve --starttls-reply $'454 not now\r\n'
+  watch verify
+  probes 77
+  shows "reply: 454 not now" "offer: no" "why: server refused STARTTLS"
+}
+
+@test "probe: garbage where TLS is expected" {
+  serve --garbage-instead-of-ServerHello
+  watch encrypt
+  probes 77
+  shows "why: the server's answer is not TLS; nothing between here and there may speak for it"
+  watch may
+  probes 0
+  shows "verdict: plaintext"
+}
+
+@test "probe: another protocol, and words behind the agreement, are refused at every level" {
+  serve --greeting $'SSH-2.0-OpenSSH_9.2\r\n'
+  watch may
+  probes 77
+  shows "greeting: SSH-2.0-OpenSSH_9.2" "verdict: refused"
+  peer_stop
+  serve --inject-behind-220 $'250 injected\r\n'
+  watch may
+  probes 77
+  shows "reply: 250 injected" "why: peer sent plaintext after agreeing to TLS"
+}
+
+# --- nobody there
+
+# in_vain: 69 and a sentence, with no verdict; not much later than the second that the timeout was
+in_vain() {
+  local began=$EPOCHSECONDS
+  probes 69 --timeout 1 "${@:2}"
+  [ -z "$(value verdict)" ]
+  [[ $stderr == "starttls probe: localhost port $PORT: $1" ]]
+  ((EPOCHSECONDS - began <= 10))
+}
+
+@test "probe: silence at every step ends with the timeout" {
+  watch() { policy "verify to any port $PORT proto smtp ca $certs/ca.pem"; }
+  for step in connect greeting offer starttls; do
+    serve --stall-at $step
+    watch
+    in_vain "the server did not answer in time"
+    kill "$PEER"
+  done
+  serve --stall-at handshake
+  watch
+  in_vain "the server did not bring TLS up in time"
+}
+
+@test "probe: the rule's timeout counts too" {
+  serve --stall-at greeting
+  watch verify timeout 1
+  probes 69
+  [[ $stderr == *"the server did not answer in time"* ]]
+}
+
+@test "probe: reset and closed" {
+  serve --reset-at offer
+  watch verify
+  in_vain "the server reset the connection before TLS"
+  peer_stop
+  serve --close-at greeting
+  watch verify
+  in_vain "the server closed the connection before TLS"
+}
+
+@test "probe: a port where nobody listens, a name that does not resolve, an address that swallows everything" {
+  policy "verify to any"
+  run --separate-stderr -69 probe --proto smtp localhost:1
+  shows "unreachable: Connection refused"
+  [[ $stderr == "starttls probe: nobody can be reached at localhost port 1" ]]
+  run --separate-stderr -69 probe no.such.name.invalid:25
+  [[ $stderr == "starttls probe: 'no.such.name.invalid' does not resolve: "* ]]
+  # a full backlog: the kernel drops what comes
+  coproc server { exec python3 -c 'import socket
+s = socket.create_server(("127.0.0.1", 0), backlog=0)
+full = [socket.socket() for _ in range(3)]
+for one in full: one.setblocking(False); one.connect_ex(s.getsockname())
+print(s.getsockname()[1], flush=True); input()'; }
+  read -r PORT <&"${server[0]}"
+  run --separate-stderr probe --timeout 1 --proto smtp "127.0.0.1:$PORT"
+  kill "$server_PID"
+  [ "$status" = 69 ]
+  shows "unreachable: Connection timed out"
+}
+
+@test "probe: every address is tried, in the resolver's order" {
+  needs_private
+  grep -q two.test /etc/hosts || printf '%s two.test\n' ::1 127.0.0.1 >>/etc/hosts
+  serve
+  watch verify name localhost
+  run --separate-stderr -0 probe --proto smtp "two.test:$PORT"
+  shows "address: ::1 port $PORT" "unreachable: Connection refused" "address: 127.0.0.1 port $PORT" "verdict: verified"
+}
+
+@test "probe: IPv6" {
+  serve --bind ::1
+  watch verify
+  run --separate-stderr -0 probe --proto smtp "[::1]:$PORT"
+  shows "address: ::1 port $PORT" "said: EHLO [IPv6:::1]" "checked: ::1" "suggest: verify to ::1 port $PORT proto smtp ca $certs/ca.pem"
+  policy "$(value suggest)"
+  run --separate-stderr -0 probe "[::1]:$PORT"
+}
+
+# --- arguments, and where it runs
+
+@test "probe: wrong arguments: what was wrong, what would be right, 64" {
+  policy "verify to any"
+  while IFS='|' read -r words text; do
+    # shellcheck disable=SC2086  # several words on purpose
+    run -64 probe $words
+    [[ $output == "starttls probe: "*"$text"* ]] || { echo "$words: $output"; false; }
+  done <<'END'
+|which host? HOST[:PORT]
+a b|one host at a time: 'b' is too much; a protocol is said by --proto
+localhost|which port? localhost:25 or --proto smtp
+localhost:|'' is not a port: a number from 1 to 65535
+localhost:0|'0' is not a port
+localhost:65536|'65536' is not a port
+localhost:smtp|'smtp' is not a port
+1:2:3|'1:2:3' is not [ADDRESS]:PORT, as in [2001:db8::1]:25
+[::1|is not [ADDRESS]:PORT
+[::1]25|is not [ADDRESS]:PORT
+:25|which host?
+localhost:12345|port 12345 stands for no protocol, and no rule says one: --proto smtp
+--proto smpt localhost|unknown protocol 'smpt'; did you mean 'smtp'?
+--proto zzz localhost|unknown protocol 'zzz'; there are: smtp lmtp
+--proto tls localhost|which port? 'tls' stands for none: localhost:6379
+--proto|option '--proto' needs a value
+--timeout 0 localhost:25|'0' is not a timeout: seconds
+--timeout soon localhost:25|'soon' is not a timeout
+--verbose localhost:25|unknown option '--verbose'; there are --proto, --timeout, --domain
+END
+}
+
+@test "probe: under the shim itself, it is not the shim that speaks" {
+  serve
+  watch verify
+  run --separate-stderr -0 shim "$build/starttls" probe "localhost:$PORT"
+  shows "said: STARTTLS" "verdict: verified"
+  [ ! -s log ]
+}
+
+@test "probe: without OpenSSL the other verbs work, and the probe says what is missing" {
+  [ -z "${SAN-}" ] || skip "a sanitizer's runtime is linked in"
+  ! ldd "$build/starttls" | grep -E 'libssl|libcrypto' || false
+  cp "$build/starttls" "$build/libstarttls.so" .
+  policy "verify to any"
+  ./starttls check policy
+  run --separate-stderr -69 ./starttls probe localhost:25
+  [[ $stderr == *"libstarttls-tls.so"* ]]
+}
