@@ -146,3 +146,23 @@ same_wrapped() {
   peer_saw "HELO raw.test"
   facts "^end close_notify"
 }
+
+# nothing_lost VERSION HOW: the server, which is far away, has all that the program wrote, and a proper end
+nothing_lost() {
+  local line
+  coproc server { exec python3 "$BATS_TEST_DIRNAME/collector.py" "$certs/good.pem" "$1" got; }
+  exec 9<&"${server[0]}" # bash takes its own away when the server ends
+  read -rt 10 -u 9 PORT
+  PROTO=tls watch verify
+  shim timeout 30 "$legacy/write_only" localhost "$PORT" "$2"
+  read -rt 10 -u 9 line
+  [ "$line" = close_notify ] || { echo "$line, after $(wc -l <got) lines"; return 1; }
+  [ "$(tail -n 1 got)" = "<13>line 1000 of 1000 for the log" ]
+}
+
+# With TLS 1.3 tickets come behind the handshake. Who closes before they are here would have the kernel answer them with RST.
+@test "a program that only writes, then closes" { nothing_lost TLSv1_3 close; }
+@test "a program that only writes, then closes without blocking" { nothing_lost TLSv1_3 nonblocking; }
+@test "a program that only writes, then shuts down and closes" { nothing_lost TLSv1_3 shutdown; }
+@test "a program that only writes, then exits" { nothing_lost TLSv1_3 exit; }
+@test "a program that only writes, TLS 1.2" { nothing_lost TLSv1_2 close; }

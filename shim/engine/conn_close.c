@@ -5,7 +5,7 @@
 #include "sys.h"
 #include <errno.h>
 
-enum { TICKET_MS = 2000 };
+enum { TICKET_MS = 2000, TICKETS_APART_MS = 100 };
 
 void conn_settle(struct conn *c, int fd)
 {
@@ -34,10 +34,12 @@ void conn_settle(struct conn *c, int fd)
 
 int conn_shutdown(struct conn *c, int fd, int how)
 {
-	int result = 0;
+	int result = 0, cancel;
 
 	if (conn_nested())
 		return (int)call_too_early(c);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
+			       &cancel); /* shutdown(2) is no cancellation point */
 	conn_lock(c);
 	if (how == SHUT_RD || how == SHUT_RDWR)
 		c->shut_read = true;
@@ -52,29 +54,48 @@ int conn_shutdown(struct conn *c, int fd, int how)
 	    how == SHUT_RDWR || (how == SHUT_RD && c->phase == CONN_OPEN))
 		result = sys_shutdown(fd, how);
 	call_ends(c);
+	pthread_setcancelstate(cancel, NULL);
 	return result;
+}
+
+/* TLS 1.3 sends tickets behind the handshake. An app that only wrote, and closes before they are here, would make the kernel answer them with
+ * RST, and throw away what it has not sent yet: all of the app's words, if the peer is far away. What else the peer says comes behind them. */
+static bool awaits_ticket(const struct conn *c, int fd)
+{
+	return fd >= 0 && c->phase == CONN_OPEN && !c->rec.ended && !c->rec.send_error &&
+	       tls_awaits_ticket(c->rec.tls) &&
+	       (c->is_data || (!c->rec.opened && (c->spoke || !c->finished_unacked)));
+}
+
+/* They come within one round trip; so long we wait. With them, or soon after, the peer's own end may come, for it has had ours. */
+static void await_ticket(struct conn *c, int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t until = now_ms() + TICKET_MS, left;
+	bool over = false;
+
+	if (!awaits_ticket(c, fd))
+		return;
+	if (!c->is_data && !record_unsent(&c->rec))
+		sys_shutdown(fd, SHUT_WR);
+	while (!over && (left = until - now_ms()) > 0) {
+		conn_unlock(c);
+		over = front->poll(&p, 1, (int)left) <= 0;
+		conn_lock(c);
+		over |= record_readable(&c->rec, fd) || c->rec.ended || c->is_data;
+		if (!awaits_ticket(c, fd) && until > now_ms() + TICKETS_APART_MS)
+			until = now_ms() + TICKETS_APART_MS;
+	}
 }
 
 void (*conn_linger)(struct conn *c, int fd);
 
-/* Not all that the app was told is sent, or not our close_notify, is in the kernel, and nobody else will send it. */
+/* Not all that the app was told is sent, or not our close_notify, is in the kernel, or the kernel may yet throw it away; and nobody else will see to
+ * it. */
 static bool has_rest(const struct conn *c, int fd)
 {
 	return fd >= 0 && conn_linger && c->phase == CONN_OPEN && !c->rec.send_error &&
-	       record_unsent(&c->rec) && !record_shared(&c->rec);
-}
-
-/* TLS 1.3 sends tickets behind the handshake. An app that only wrote, and closes before they are here, would make the kernel answer them with
- * RST, and the peer lose what it has not read: the end of an upload. They come within one round trip; so long we wait. */
-static void await_ticket(struct conn *c, int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	if (fd < 0 || !c->is_data || c->rec.ended || !tls_awaits_ticket(c->rec.tls))
-		return;
-	conn_unlock(c);
-	front->poll(&p, 1, TICKET_MS);
-	conn_lock(c);
+	       !record_shared(&c->rec) && (record_unsent(&c->rec) || awaits_ticket(c, fd));
 }
 
 /* What the app said before TLS was up is still to be sent, and close() must not wait for that on a descriptor that does not block, nor exit() on any: a
@@ -98,9 +119,10 @@ static void end_session(struct conn *c, int fd)
 			conn_settle(c, fd);
 		if (!c->shut_done)
 			record_notify(&c->rec, fd);
-		await_ticket(c, fd);
-		record_readable(&c->rec,
-				fd); /* tickets that nobody read would turn close() into RST */
+		if (c->is_data || conn_may_wait(fd, 0))
+			await_ticket(c, fd);
+		/* tickets that nobody read would turn close() into RST */
+		record_readable(&c->rec, fd);
 	}
 	if (has_rest(c, fd)) {
 		conn_unlock(c);
@@ -121,13 +143,15 @@ static void say_goodbye(struct conn *c, int fd)
 
 void conn_release(struct conn *c, int fd)
 {
-	int saved = errno;
+	int saved = errno, cancel;
 
 	if (conn_nested()) { /* the interrupted call, or nobody, says goodbye */
 		conn_put(c);
 		conn_put(c);
 		return;
 	}
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
+			       &cancel); /* close(2) is one when it begins */
 	conn_lock(c);
 	if (!atomic_load(&c->ref.slots) && c->phase != CONN_CLOSED && c->phase != CONN_MOVED)
 		say_goodbye(c, fd);
@@ -136,6 +160,7 @@ void conn_release(struct conn *c, int fd)
 	conn_unlock(c);
 	conn_put(c);
 	conn_put(c);
+	pthread_setcancelstate(cancel, NULL);
 	errno = saved;
 }
 
@@ -146,8 +171,11 @@ void conn_finish(struct conn *c, int fd)
 
 	conn_lock(c);
 	if (c->phase == CONN_OPEN && !conn_strange(c) && (!c->talk || conn_send_early(c, fd)) &&
-	    !c->shut_done && !record_shared(&c->rec))
-		record_notify(&c->rec, fd);
+	    !record_shared(&c->rec)) {
+		if (!c->shut_done)
+			record_notify(&c->rec, fd);
+		record_readable(&c->rec, fd);
+	}
 	rest = has_rest(c, fd) || (fd >= 0 && conn_linger && conn_has_held(c));
 	conn_unlock(c);
 	if (rest)

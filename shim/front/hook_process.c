@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <pthread.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,13 +19,17 @@
 static SLOW int close_ours(int fd)
 {
 	struct conn *left;
-	int result;
+	int result, cancel;
 
 	if (process_borrowed())
 		return real.close(fd);
+	/* Who is cancelled in close(2) leaves the descriptor open. Once the session is ended it must go. */
+	pthread_testcancel();
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	left = slot_release(fd);
 	result = real.close(fd);
 	slot_released(fd, left);
+	pthread_setcancelstate(cancel, NULL);
 	return result;
 }
 
