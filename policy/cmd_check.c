@@ -9,11 +9,13 @@
 static int conclude(const struct policy *p, const char *name, size_t rules)
 {
 	if (policy_broken(p)) {
-		printf("%s: broken: every connection that libstarttls watches will be refused\n",
-		       name);
+		printf("%s: %sbroken%s: every connection that libstarttls watches will be "
+		       "refused\n",
+		       name, colour(stdout, COLOUR_BAD), colour(stdout, COLOUR_OFF));
 		return EXIT_BROKEN;
 	}
-	printf("%s: sound, %zu rule%s\n", name, rules, rules == 1 ? "" : "s");
+	printf("%s: %ssound%s, %zu rule%s\n", name, colour(stdout, COLOUR_GOOD),
+	       colour(stdout, COLOUR_OFF), rules, rules == 1 ? "" : "s");
 	return EXIT_OK;
 }
 

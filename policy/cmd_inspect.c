@@ -9,8 +9,8 @@
  *
  * The loader ignores LD_PRELOAD in silence where it does (hold.h), so that the program would go out in plaintext: what is doubtful is
  * refused. */
+#include "cmd_inspect.h"
 #include "command.h"
-#include "hold.h"
 #include <elf.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -19,21 +19,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum {
-	SCRIPTS = 5,      /* a script of a script of …: the kernel ends there too */
-	LIBRARIES = 1000, /* more are an attempt to keep us busy */
-};
-
-struct inspection {
-	FILE *out;
-	const char *prefix, *path;
-	bool all; /* not only what is wrong */
-	bool held;
-	const uint8_t *bytes;
-	size_t size;
-	struct stat st;
-	const struct elf *ours;
-};
+enum { SCRIPTS = 5 }; /* a script of a script of …: the kernel ends there too */
 
 static void say(struct inspection *i, const char *format, va_list args)
 {
@@ -42,8 +28,7 @@ static void say(struct inspection *i, const char *format, va_list args)
 	fputc('\n', i->out);
 }
 
-__attribute__((format(printf, 2, 3))) static void note(struct inspection *i, const char *format,
-						       ...)
+void inspect_note(struct inspection *i, const char *format, ...)
 {
 	va_list args;
 
@@ -53,9 +38,7 @@ __attribute__((format(printf, 2, 3))) static void note(struct inspection *i, con
 	va_end(args);
 }
 
-/* The shim cannot hold it. */
-__attribute__((format(printf, 2, 3))) static void wrong(struct inspection *i, const char *format,
-							...)
+void inspect_wrong(struct inspection *i, const char *format, ...)
 {
 	va_list args;
 
@@ -69,7 +52,7 @@ __attribute__((format(printf, 2, 3))) static void wrong(struct inspection *i, co
 
 static void say_why(void *of, const char *why)
 {
-	wrong(of, "%s", why);
+	inspect_wrong(of, "%s", why);
 }
 
 static void look_at_loader(struct inspection *i, const struct elf *e)
@@ -78,8 +61,8 @@ static void look_at_loader(struct inspection *i, const struct elf *e)
 
 	hold_rights(&h, i->path, &i->st);
 	if (hold_loader(&h, e))
-		note(i, "%u bits like libstarttls.so, started by glibc's loader %s", e->bits,
-		     e->interpreter ? e->interpreter : "(it is the loader)");
+		inspect_note(i, "%u bits like libstarttls.so, started by glibc's loader %s",
+			     e->bits, e->interpreter ? e->interpreter : "(it is the loader)");
 }
 
 static const char *base(const char *path)
@@ -87,79 +70,6 @@ static const char *base(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
-}
-
-static bool starts(const char *text, const char *with)
-{
-	return strncmp(text, with, strlen(with)) == 0;
-}
-
-/* --- what it takes from others */
-
-struct imports {
-	char sockets[512]; /* the calls, a blank in front of each */
-	bool raw, uring;
-};
-
-static void visit_import(void *context, const char *name)
-{
-	static const char *const calls[] = {
-		"socket",         "connect",          "send",          "sendto",
-		"sendmsg",        "sendmmsg",         "recv",          "recvfrom",
-		"recvmsg",        "recvmmsg",         "__recv_chk",    "__recvfrom_chk",
-		"shutdown",       "getaddrinfo",      "gethostbyname", "gethostbyname_r",
-		"gethostbyname2", "gethostbyname2_r",
-	};
-	struct imports *all = context;
-	size_t n = strlen(all->sockets);
-
-	if (!strcmp(name, "syscall"))
-		all->raw = true;
-	if (starts(name, "io_uring_"))
-		all->uring = true;
-	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
-		if (!strcmp(name, calls[i]))
-			snprintf(all->sockets + n, sizeof all->sockets - n, " %s", name);
-}
-
-static void look_at_libraries(struct inspection *i, const struct elf *e, struct imports *imports)
-{
-	static const char *const tls[] = {
-		"libssl.so",  "libssl3.so",    "libgnutls.so", "libgnutls-openssl.so",
-		"libnss3.so", "libmbedtls.so", "libwolfssl.so"};
-	const char *library;
-
-	for (size_t n = 0; n < LIBRARIES && (library = elf_needed(e, n)); n++) {
-		if (starts(library, "liburing.so"))
-			imports->uring = true;
-		for (size_t k = 0; k < sizeof tls / sizeof *tls; k++)
-			if (starts(library, tls[k]))
-				note(i,
-				     "it has its own TLS (%s): where it is set to use that, say "
-				     "'by app' "
-				     "in the policy, else turn it off",
-				     library);
-	}
-}
-
-static void look_at_imports(struct inspection *i, const struct elf *e)
-{
-	struct imports imports = {.raw = false};
-
-	elf_imports(e, visit_import, &imports);
-	look_at_libraries(i, e, &imports);
-	if (*imports.sockets)
-		note(i, "socket calls of its own:%s", imports.sockets);
-	else
-		note(i, "it makes no socket calls of its own; libraries that it loads may");
-	if (imports.raw)
-		note(i, "it uses syscall(): what it sends by that is not seen by the shim; try it "
-			"with "
-			"starttls run -v and look for its connections");
-	if (imports.uring)
-		note(i, "it uses io_uring: what it sends by that is not seen by the shim; turn "
-			"io_uring "
-			"off in its configuration");
 }
 
 /* --- scripts */
@@ -187,10 +97,10 @@ static bool script_reader(struct inspection *i, char reader[PATH_MAX])
 			word = word_of_env(script.argument);
 	}
 	if (*word && program_find(word, reader)) {
-		note(i, "it is a script, read by %s", reader);
+		inspect_note(i, "it is a script, read by %s", reader);
 		return true;
 	}
-	wrong(i, "it is a script for '%s', which is not there", word);
+	inspect_wrong(i, "it is a script for '%s', which is not there", word);
 	return false;
 }
 
@@ -206,19 +116,21 @@ static bool look_at_file(struct inspection *i, char next[PATH_MAX])
 	i->bytes = hold_map(i->path, &i->st);
 	i->size = i->bytes ? (size_t)i->st.st_size : 0;
 	if (!i->bytes && errno) {
-		wrong(i,
-		      "it cannot be read (%s), so nobody can tell whether the shim would hold it; "
-		      "make it readable: chmod a+r",
-		      strerror(errno));
+		inspect_wrong(i,
+			      "it cannot be read (%s), so nobody can tell whether the shim would "
+			      "hold it; "
+			      "make it readable: chmod a+r",
+			      strerror(errno));
 		return false;
 	}
 	why = elf_open(&e, i->bytes, i->size);
 	if (!why) {
 		look_at_loader(i, &e);
 		if (i->held)
-			look_at_imports(i, &e);
+			inspect_imports(i, &e);
+		inspect_confinement(i);
 	} else if (i->size >= SELFMAG && !memcmp(i->bytes, ELFMAG, SELFMAG)) {
-		wrong(i, "%s", why);
+		inspect_wrong(i, "%s", why);
 	} else {
 		script = script_reader(i, next); /* whose own set-user-ID bit means nothing */
 	}
@@ -229,7 +141,8 @@ static bool look_at_file(struct inspection *i, char next[PATH_MAX])
 
 bool program_inspect(const char *path, const char *library, FILE *out, const char *prefix, bool all)
 {
-	struct inspection i = {.out = out, .prefix = prefix, .all = all, .held = true};
+	struct inspection i = {
+		.out = out, .prefix = prefix, .library = library, .all = all, .held = true};
 	char paths[2][PATH_MAX];
 	struct elf ours;
 	struct stat st;
@@ -238,8 +151,9 @@ bool program_inspect(const char *path, const char *library, FILE *out, const cha
 
 	i.path = path;
 	if (elf_open(&ours, bytes, bytes ? (size_t)st.st_size : 0)) {
-		wrong(&i, "%s is not a library that could be loaded into it; install it again",
-		      library ? library : "libstarttls.so");
+		inspect_wrong(&i,
+			      "%s is not a library that could be loaded into it; install it again",
+			      library ? library : "libstarttls.so");
 		script = false;
 	}
 	i.ours = &ours;
@@ -248,7 +162,7 @@ bool program_inspect(const char *path, const char *library, FILE *out, const cha
 		i.path = paths[n % 2];
 	}
 	if (script)
-		wrong(&i, "there are too many scripts that read scripts");
+		inspect_wrong(&i, "there are too many scripts that read scripts");
 	if (bytes)
 		munmap((void *)(uintptr_t)bytes, (size_t)st.st_size);
 	return i.held;
@@ -289,6 +203,7 @@ int cmd_inspect(int argc, char **argv)
 		puts("libstarttls.so is not installed: make install");
 		held = false;
 	}
-	printf("verdict: the shim %s %s\n", held ? "can hold" : "CANNOT hold", argv[1]);
+	printf("verdict: %sthe shim %s %s%s\n", colour(stdout, held ? COLOUR_GOOD : COLOUR_BAD),
+	       held ? "can hold" : "CANNOT hold", argv[1], colour(stdout, COLOUR_OFF));
 	return held ? EXIT_OK : EXIT_UNREACHABLE;
 }

@@ -50,6 +50,12 @@ int proto_parse_word(const char *verb, const char *proto);
 /* The first port that a protocol stands for; 0: `tls` may be anywhere. */
 unsigned proto_first_port(const char *proto);
 
+/* --- cmd_colour.c */
+
+/* What makes a terminal write in that colour from here on. Empty where out is no terminal, or NO_COLOR is set. */
+enum colour { COLOUR_OFF, COLOUR_GOOD, COLOUR_BAD };
+const char *colour(FILE *out, enum colour which);
+
 /* --- cmd_inspect.c */
 
 /* Can the shim hold the program in this file? Writes the reason why not, and what to do, to `out`; with all, everything else worth
