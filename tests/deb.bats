@@ -7,22 +7,10 @@ load hosts
 
 setup_file() {
   own_usr
-  rm -f /var/lib/man-db/auto-update # the index of all manual pages takes longer than everything else
-  "$BATS_TEST_DIRNAME/../policy/debian/build" "$BATS_FILE_TMPDIR/deb" >"$BATS_FILE_TMPDIR/log" 2>&1 || {
-    cat "$BATS_FILE_TMPDIR/log"
-    return 1
-  }
+  build_packages
 }
 
-packages() { find "$BATS_FILE_TMPDIR/deb" -maxdepth 1 -name '*.deb' ! -name '*-dbgsym*' | sort; }
 library() { packages | grep /libstarttls_; }
-
-dpkg_() { DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io "$@" </dev/null; }
-install_packages() {
-  local files
-  mapfile -t files < <(packages)
-  dpkg_ --install "${files[@]}"
-}
 
 teardown() {
   peer_stop

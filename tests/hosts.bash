@@ -7,11 +7,47 @@
 own_usr() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || skip "needs root, for a /usr of its own"
   [ -z "${SAN-}" ] || skip "programs that are built without $SAN's runtime cannot load a library built with it"
-  mkdir -p "$BATS_TEST_DIRNAME/../build/private"/usr.{new,work}
-  cd "$BATS_TEST_DIRNAME/../build/private" || return
-  mount -t overlay overlay -o "lowerdir=/usr,upperdir=$PWD/usr.new,workdir=$PWD/usr.work" /usr
+  (
+    mkdir -p "$root/build/private"/usr.{new,work}
+    cd "$root/build/private" || exit
+    mount -t overlay overlay -o "lowerdir=/usr,upperdir=$PWD/usr.new,workdir=$PWD/usr.work" /usr
+  ) || return
+  rm -f /var/lib/man-db/auto-update # dpkg would index all manual pages, which takes longer than everything else
+}
+
+# build_packages: in setup_file; they are in $BATS_FILE_TMPDIR/deb
+build_packages() {
+  "$root/policy/debian/build" "$BATS_FILE_TMPDIR/deb" >"$BATS_FILE_TMPDIR/log" 2>&1 || {
+    cat "$BATS_FILE_TMPDIR/log"
+    return 1
+  }
+}
+
+packages() { find "$BATS_FILE_TMPDIR/deb" -maxdepth 1 -name '*.deb' ! -name '*-dbgsym*' | sort; }
+dpkg_() { DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io "$@" </dev/null; }
+install_packages() {
+  local files
+  mapfile -t files < <(packages)
+  dpkg_ --install "${files[@]}"
 }
 
 # in_every_program, in_no_program: the library, by the loader's own file
 in_every_program() { echo libstarttls.so >/etc/ld.so.preload; }
 in_no_program() { rm -f /etc/ld.so.preload; }
+
+# with_systemd UNIT: this machine's own systemd starts UNIT, as process 1 of a namespace, in a control group of its own. UNIT has to end it.
+with_systemd() {
+  unshare --mount --propagation private bash -euc '
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    group=/sys/fs/cgroup/starttls.$$
+    mkdir "$group"
+    echo 0 >"$group/cgroup.procs"
+    unshare --cgroup --mount --pid --fork --kill-child --mount-proc sh -euc "
+      mount -t tmpfs tmpfs /run
+      umount /sys/fs/cgroup # the root is another from here
+      mount -t cgroup2 cgroup2 /sys/fs/cgroup
+      exec env container=other /lib/systemd/systemd --system --unit=\"\$1\" --log-target=console" sh "$1" || code=$?
+    echo 0 >/sys/fs/cgroup/cgroup.procs
+    find "$group" -depth -type d -exec rmdir {} +
+    exit "${code-0}"' bash "$1"
+}
