@@ -2,7 +2,7 @@
  * talk_test: runs dialogues, the tests anyone can write who knows the protocol. No I/O, no clock:
  * two strings and a phase.
  *
- *   proto smtp   level encrypt   levels: may, encrypt, verify
+ *   proto smtp   level encrypt   levels: may, encrypt, verify; and `by app` behind it
  *   P 220 mx ESMTP               comes in from the peer (A: from the app)
  *   p EHLO [192.0.2.1]           must come out to the peer (a: to the app)
  *   Px 32 32 30                  the same in hex; P- is a line without its CRLF; so for A, p and a
@@ -10,7 +10,7 @@
  *   X                            the peer closes (D: the deadline passes)
  *   E app 50000                  the protocol announces a data connection, dialled by the app (or peer) to this port
  *   B why                        the data connection is refused
- *   end open                     the phase: or inside, refused, clear, own, handshake, redial, dialogue
+ *   end open                     the phase: or inside, refused, clear, own, guard, handshake, redial, dialogue
  *   why "not offer"              what the reason must contain
  *   repeat 300                   the next line, 300 times
  *
@@ -38,7 +38,7 @@ struct step {
 
 struct dialogue {
 	const struct proto *proto;
-	bool tls_required, ends;
+	bool tls_required, by_app, ends;
 	struct step steps[STEPS_MAX];
 	size_t n;
 	char error[600];
@@ -99,13 +99,17 @@ static bool header(struct dialogue *d, const char *s, int line)
 {
 	char proto[32], level[32];
 
-	if (sscanf(s, "proto %31s level %31s", proto, level) != 2)
+	int n = 0;
+
+	if (sscanf(s, "proto %31s level %31s%n", proto, level, &n) != 2 ||
+	    (s[n] && strcmp(s + n, " by app") != 0))
 		return fail(d, line, "a dialogue begins with: proto NAME level LEVEL");
 	d->proto = strcmp(proto, toy.name) == 0              ? &toy
 		   : strcmp(proto, toy_that_stays.name) == 0 ? &toy_that_stays
 							     : proto_named(proto);
 	if (!d->proto)
 		return fail(d, line, "no protocol \"%s\"", proto);
+	d->by_app = s[n];
 	d->tls_required = strcmp(level, "may") != 0;
 	if (d->tls_required && strcmp(level, "encrypt") != 0 && strcmp(level, "verify") != 0)
 		return fail(d, line, "no level \"%s\"", level);
@@ -189,10 +193,15 @@ static const char *shown(struct span s, char *out, size_t size)
 static const char *phase_word(enum talk_phase phase)
 {
 	static const char *const words[] = {
-		[TALK_DIALOGUE] = "dialogue", [TALK_HANDSHAKE] = "handshake",
-		[TALK_INSIDE] = "inside",     [TALK_OPEN] = "open",
-		[TALK_CLEAR] = "clear",       [TALK_OWN] = "own",
-		[TALK_REDIAL] = "redial",     [TALK_REFUSED] = "refused",
+		[TALK_GUARD] = "guard",
+		[TALK_DIALOGUE] = "dialogue",
+		[TALK_HANDSHAKE] = "handshake",
+		[TALK_INSIDE] = "inside",
+		[TALK_OPEN] = "open",
+		[TALK_CLEAR] = "clear",
+		[TALK_OWN] = "own",
+		[TALK_REDIAL] = "redial",
+		[TALK_REFUSED] = "refused",
 	};
 
 	return words[phase];
@@ -253,7 +262,7 @@ static bool push_peer(struct run *r, struct span s)
 	if (n > s.n ||
 	    (n < s.n && (talk_phase(r->t) == TALK_DIALOGUE || talk_phase(r->t) == TALK_INSIDE)))
 		return fail(r->d, r->line, "took %zu of %zu bytes", n, s.n);
-	if (is_through(r)) {
+	if (is_through(r) || talk_phase(r->t) == TALK_GUARD) {
 		take(&r->to_app, talk_to_app(r->t));
 		buf_add(&r->to_app, span_after(s, n));
 	}
@@ -384,7 +393,11 @@ static bool do_step(struct run *r, const struct step *step, size_t cut)
 
 static bool run(struct dialogue *d, size_t cut)
 {
-	struct talk_setup setup = {d->proto, d->tls_required, "[192.0.2.1]", "mx.example", {0}};
+	struct talk_setup setup = {.proto = d->proto,
+				   .tls_required = d->tls_required,
+				   .by_app = d->by_app,
+				   .self = "[192.0.2.1]",
+				   .host = "mx.example"};
 	struct run r = {.d = d};
 	bool ok = true;
 

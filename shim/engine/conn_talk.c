@@ -39,6 +39,7 @@ void conn_follow_talk(struct conn *c, int fd)
 		c->phase = CONN_CLEAR;
 		conn_log(c, EVENT_OWN, NULL);
 		break;
+	case TALK_GUARD:
 	case TALK_DIALOGUE:
 	case TALK_HANDSHAKE:
 	case TALK_INSIDE:

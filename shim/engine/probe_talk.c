@@ -195,6 +195,7 @@ bool probe_talk(struct probe *p)
 		tell(p, "offer", span_text("no"));
 		probe_end(p, PROBE_CLEAR, talk_why(p->talk));
 		break;
+	case TALK_GUARD:
 	case TALK_DIALOGUE:
 	case TALK_INSIDE:
 	case TALK_OPEN:

@@ -21,7 +21,7 @@ enum side { SIDE_APP, SIDE_PEER };
 
 /* What a protocol answers when shown one whole unit. */
 enum move {
-	MOVE_PASS,  /* hand it to the other side as it is (only before TLS under `by app`, and inside TLS) */
+	MOVE_PASS,  /* hand it to the other side as it is (only inside TLS) */
 	MOVE_KEEP,  /* swallow it: it answered us, or we said something else */
 	MOVE_HOLD,  /* keep it: the app's units until TLS is up; the peer's greeting until then too. Inside TLS only for the app's
 		       units: not yet; it is shown again after the peer's next unit */
@@ -64,6 +64,10 @@ struct proto {
 	 * the app says is held unread. */
 	enum move (*app)(struct talk *t, struct span unit);
 	enum move (*peer)(struct talk *t, struct span unit);
+	/* `by app`, where the app brings TLS up itself: may it say this unit in plaintext before? Only what gives nothing away: hello, a
+	 * question about capabilities, the request for TLS, goodbye. All else is the policy's to judge, and so is what no unit can be made of.
+	 * NULL: nothing may. */
+	bool (*harmless)(struct talk *t, struct span unit);
 	/* Tell the app, in its own words and as a temporary failure, with talk_tell(); why is one printable ASCII line that
 	 * starts with "libstarttls: " and holds nothing the peer said. NULL: it has no words, only end of file. What the app
 	 * has said can still be looked at with talk_said(). */
@@ -155,6 +159,9 @@ struct span line_word(struct span *line);
 bool line_has_literal(struct span line);
 /* 100 to 599 when the line is three digits and then SP, "-" or its end; else -1. */
 int line_code(struct span line);
+/* Is the line one of these forms, which end in NULL? A form is words with one blank between them, in any case; "?" stands for any word of
+ * printable ASCII: "EHLO ?", "QUIT". Of nothing else there may be more in the line than blanks at its end. */
+bool line_is_one_of(struct span unit, const char *const *forms);
 /* One line more (talk_proto.units); false when that is more than LINES_MAX, with why set. */
 bool line_counts(struct talk *t);
 /* MOVE_NOTLS and MOVE_BAD with their reason. */

@@ -7,11 +7,14 @@
  *      │ └────MOVE_OWN, and it is a ClientHello──────► OWN      the same, in the app's own TLS
  *      └──anything else──────────────────────────────► REFUSED  both are forgotten
  *
+ *   GUARD (`by app`) ──a ClientHello──► OWN      ──not harmless──► REFUSED, or CLEAR where the policy allows it
+ *
  *   held      what the app said  ─► to_peer              greeting  of the peer  ─► to_app
  *
- * Surprising: this is the only file that decides over plaintext, and it does so three times, in
- * app_may_be_heard(), no_tls() and step_aside(). `by app` is not built yet: before TLS MOVE_PASS
- * and MOVE_DONE refuse. */
+ * Surprising: this is the only file that decides over plaintext, and it does so four times, in
+ * app_may_be_heard(), no_tls(), step_aside() and guard(). Before TLS MOVE_PASS and MOVE_DONE
+ * refuse. Under `by app` the peer is not listened to at all: whatever it answers, the app's next
+ * word is TLS or it is not. */
 #include "talk_local.h"
 #include <stdlib.h>
 
@@ -282,9 +285,60 @@ static void show_app(struct talk *t)
 	}
 }
 
+/* Does a ClientHello begin here (RFC 8446 sections 4 and 5.1)? 1: yes, 0: more is needed, -1: no. None of our protocols has a
+ * unit that begins so. */
+static int is_client_hello(struct span s)
+{
+	static const struct {
+		uint8_t least, most;
+	} bytes[] = {{22, 22}, {3, 3}, {1, 4}, {0, 0x40}, {0, 0xff}, {1, 1}};
+
+	for (size_t i = 0; i < sizeof(bytes) / sizeof(*bytes); i++) {
+		if (i == s.n)
+			return 0;
+		if (s.at[i] < bytes[i].least || s.at[i] > bytes[i].most)
+			return -1;
+	}
+	return 1;
+}
+
+/* Length of the unit at the front of `said` that may be heard in plaintext; 0: it is not whole yet; -1: it may not. */
+static ssize_t harmless(struct talk *t, struct span said)
+{
+	ssize_t n = t->proto->harmless ? talk_frame(t, SIDE_APP, said, 0) : -1;
+
+	if (n == 0)
+		return said.n < TALK_HELD_MAX ? 0 : -1;
+	return n > 0 && t->proto->harmless(t, span_first(said, (size_t)n)) ? n : -1;
+}
+
+/* `by app`. THE SAFETY RULE: until the app's own ClientHello the peer hears what the protocol names as harmless, and nothing else. */
+static void guard(struct talk *t)
+{
+	while (t->phase == TALK_GUARD && buf_len(&t->held)) {
+		struct span said = buf_span(&t->held);
+		int hello = is_client_hello(said);
+		ssize_t n = hello < 0 ? harmless(t, said) : 0;
+
+		if (hello > 0)
+			step_aside(t);
+		else if (n < 0)
+			no_tls(t, CAUSE_POLICY,
+			       "the program went on in plaintext where it should have brought TLS "
+			       "up itself (`by app`)");
+		else if (n == 0)
+			return;
+		else if (buf_add(&t->to_peer, span_first(said, (size_t)n)))
+			buf_drop(&t->held, (size_t)n);
+		else
+			talk_fail(t, CAUSE_OTHER, "out of memory");
+	}
+}
+
 /* What the app has said may have its moment now: in the dialogue, inside TLS, or at its end. */
 static void go_on(struct talk *t)
 {
+	guard(t);
 	show_app(t);
 	talk_inside_from_app(t);
 	release(t);
@@ -315,7 +369,7 @@ size_t talk_from_app(struct talk *t, struct span bytes)
 
 	if (t->phase == TALK_REFUSED)
 		return bytes.n;
-	if (app_may_be_heard(t))
+	if (app_may_be_heard(t) || t->phase == TALK_GUARD)
 		waiting += buf_len(&t->to_peer);
 	taken = span_first(bytes, waiting < TALK_HELD_MAX ? TALK_HELD_MAX - waiting : 0);
 	if (!buf_add(&t->held, taken))
@@ -428,17 +482,19 @@ struct talk *talk_new(const struct talk_setup *setup)
 		return NULL;
 	t->proto = setup->proto;
 	t->tls_required = setup->tls_required;
-	t->phase = setup->proto->implicit ? TALK_HANDSHAKE : TALK_DIALOGUE;
+	t->phase = setup->by_app            ? TALK_GUARD
+		   : setup->proto->implicit ? TALK_HANDSHAKE
+					    : TALK_DIALOGUE;
 	t->own.self = memcpy(t->names, self, self_size);
 	if (host_size)
 		t->own.host = memcpy(t->names + self_size, setup->host, host_size);
 	t->part.max = TALK_UNIT_MAX;
 	t->held.max = TALK_HELD_MAX;
 	t->greeting.max = TALK_TELL_MAX;
-	t->to_peer.max = TALK_SAY_MAX;
+	t->to_peer.max = TALK_SAY_MAX + (setup->by_app ? TALK_HELD_MAX : 0);
 	t->to_app.max = TALK_TELL_MAX;
 	memcpy(t->own.nonce, setup->nonce, sizeof(t->own.nonce));
-	if (t->proto->start)
+	if (t->proto->start && !setup->by_app)
 		t->proto->start(t);
 	return t;
 }

@@ -7,7 +7,7 @@
  *
  * THE SAFETY RULE lives in talk.c: before the phases INSIDE, OPEN, CLEAR and OWN no byte of the app is in to_peer.
  * TALK_INSIDE, TALK_OPEN: what is in to_peer goes out inside TLS. TALK_CLEAR: the policy allowed plaintext (only when !tls_required).
- * TALK_OWN: the app has sent a ClientHello of its own.
+ * TALK_OWN: the app has sent a ClientHello of its own. TALK_GUARD: of the app's units those that its protocol names as harmless, and no others.
  *
  * No fd, no clock, no errno, no log. Memory is bounded: see the limits below. Never blocks; not async-signal-safe. One caller at
  * a time (the connection's lock). */
@@ -18,6 +18,7 @@
 #include "proto.h"
 
 enum talk_phase {
+	TALK_GUARD,     /* `by app`: what the app says comes here, and what is harmless is in to_peer at once; what the peer says is none of ours */
 	TALK_DIALOGUE,  /* go on feeding */
 	TALK_HANDSHAKE, /* the peer agreed: TLS is next; to_peer is empty; any further peer byte before our ClientHello is injection */
 	TALK_INSIDE,    /* TLS is up and the protocol has work to do inside it: go on feeding, with what came out of TLS; both queues
@@ -40,12 +41,13 @@ enum {
 struct talk_setup {
 	const struct proto *proto;
 	bool tls_required;
+	bool by_app;      /* the app brings TLS up itself: only see to it that it does. No nonce, self or host needed */
 	const char *self; /* address literal of our end; borrowed until talk_new returns */
 	const char *host; /* the name the app asked for, or NULL; likewise */
 	uint8_t nonce[TALK_NONCE]; /* random bytes, fresh for each talk */
 };
 
-/* A new talk, or NULL when memory is out. Implicit protocols start in TALK_HANDSHAKE. The caller frees it. */
+/* A new talk, or NULL when memory is out. Implicit protocols start in TALK_HANDSHAKE, all of them in TALK_GUARD with by_app. The caller frees it. */
 struct talk *talk_new(const struct talk_setup *setup);
 void talk_free(struct talk *t);
 

@@ -367,7 +367,8 @@ static void play(struct run *r, uint8_t setup, struct span in)
 	r->tls_up = false;
 	r->to_peer.n = r->to_app.n = r->said.n = r->heard = 0;
 	r->memory = __sanitizer_get_current_allocated_bytes();
-	r->t = talk_new(&(struct talk_setup){r->proto, r->required, "[192.0.2.1]", NULL, {0}});
+	r->t = talk_new(&(struct talk_setup){
+		.proto = r->proto, .tls_required = r->required, .self = "[192.0.2.1]"});
 	REQUIRE(r->t);
 	from_app_first(r);
 	for (int i = 0; i < EVENTS_MAX && in.n >= 2; i++) {

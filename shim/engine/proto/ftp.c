@@ -236,6 +236,16 @@ static enum move inside(struct talk *t, enum side from, uint8_t *at, size_t n)
 	return reply(t, &line, unit);
 }
 
+static bool harmless(struct talk *t, struct span unit)
+{
+	static const char *const forms[] = {
+		"AUTH TLS", "AUTH SSL",     "AUTH TLS-C", "AUTH TLS-P", "FEAT", "SYST", "HOST ?",
+		"CLNT ?",   "OPTS UTF8 ON", "NOOP",       "HELP",       "QUIT", NULL};
+
+	(void)t;
+	return line_is_one_of(unit, forms);
+}
+
 /* 421 answers anything (RFC 959 section 4.2.2): the app tries again later. */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
@@ -253,6 +263,7 @@ const struct proto proto_ftp = {
 	.peer = peer,
 	.inside = inside,
 	.inside_begin = inside_begin,
+	.harmless = harmless,
 	.refuse = refuse,
 };
 

@@ -187,6 +187,42 @@ static enum move inside(struct talk *t, enum side from, uint8_t *unit, size_t n)
 	return MOVE_KEEP;
 }
 
+/* One line of a header that gives nothing away: a field that only says who is asked, and by what program. */
+static bool is_harmless_field(struct span line)
+{
+	static const char *const names[] = {"Host", "Connection", "Upgrade", "User-Agent"};
+	const uint8_t *colon = memchr(line.at, ':', line.n);
+	struct span name = span_first(line, colon ? (size_t)(colon - line.at) : 0);
+
+	if (span_is_word(line, "Content-Length: 0"))
+		return true;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (span_is_word(name, names[i]))
+			return line_is_text(line);
+	return false;
+}
+
+/* `by app`: what we would ask ourselves (RFC 2817 section 3.2). Every other request is one that TLS was wanted for. */
+static bool harmless(struct talk *t, struct span unit)
+{
+	struct span line, upgrade;
+	bool first = true;
+
+	(void)t;
+	for (; unit.n; first = false) {
+		const uint8_t *lf = memchr(unit.at, '\n', unit.n);
+
+		line = line_text(span_first(unit, (size_t)(lf - unit.at) + 1));
+		if (first &&
+		    (!field(unit, "Upgrade", &upgrade) || !span_is(line, "OPTIONS * HTTP/1.1")))
+			return false;
+		if (!first && line.n && !is_harmless_field(line))
+			return false;
+		unit = span_after(unit, (size_t)(lf - unit.at) + 1);
+	}
+	return true;
+}
+
 /* 503 says "later" (RFC 9110 section 15.6.4). */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
@@ -207,5 +243,6 @@ const struct proto proto_http = {
 	.peer = peer,
 	.inside = inside,
 	.inside_begin = inside_begin,
+	.harmless = harmless,
 	.refuse = refuse,
 };

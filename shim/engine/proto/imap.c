@@ -144,6 +144,15 @@ static enum move peer(struct talk *t, struct span unit)
 	return move;
 }
 
+static bool harmless(struct talk *t, struct span unit)
+{
+	static const char *const forms[] = {"? CAPABILITY", "? STARTTLS", "? NOOP", "? LOGOUT",
+					    NULL};
+
+	(void)t;
+	return line_is_one_of(unit, forms);
+}
+
 /* BYE instead of a greeting, or at any time; an ALERT must be shown to the user (RFC 9051 sections 7.1
  * and 7.1.5). */
 static void refuse(struct talk *t, enum cause cause, const char *why)
@@ -159,5 +168,6 @@ const struct proto proto_imap = {
 	.peer_first = true,
 	.frame = frame_lines,
 	.peer = peer,
+	.harmless = harmless,
 	.refuse = refuse,
 };

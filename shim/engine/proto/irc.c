@@ -65,6 +65,17 @@ static enum move peer(struct talk *t, struct span unit)
 	return move_notls(t, "server refused service before TLS");
 }
 
+/* Not NICK: whoever has registered cannot begin TLS any more. */
+static bool harmless(struct talk *t, struct span unit)
+{
+	static const char *const forms[] = {"CAP LS",       "CAP LS ?", "CAP LIST", "CAP REQ tls",
+					    "CAP REQ :tls", "CAP END",  "STARTTLS", "PING ?",
+					    "PONG ?",       "QUIT",     NULL};
+
+	(void)t;
+	return line_is_one_of(unit, forms);
+}
+
 /* RFC 2812 section 3.7.4. Clients reconnect on it. */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
@@ -81,5 +92,6 @@ const struct proto proto_irc = {
 	.start = start,
 	.frame = frame_lines,
 	.peer = peer,
+	.harmless = harmless,
 	.refuse = refuse,
 };

@@ -28,6 +28,7 @@ enum {
 	EXTENDED_RESPONSE = 0x78,
 	REQUEST_NAME = 0x80,
 	RESPONSE_NAME = 0x8a,
+	UNBIND_REQUEST = 0x42,
 	UNAVAILABLE =
 		52, /* "a server is shutting down or a subsystem is offline": try again (A.2) */
 };
@@ -247,6 +248,21 @@ static enum move peer(struct talk *t, struct span unit)
 	return MOVE_KEEP;
 }
 
+/* StartTLS and nothing with it, neither a value nor controls (RFC 4511 sections 4.1.11 and 4.12); unbind, which is goodbye. */
+static bool harmless(struct talk *t, struct span unit)
+{
+	struct span operation, request, name;
+	int id;
+
+	(void)t;
+	if (!begins(unit, &id, &operation))
+		return false;
+	if (take(&operation, UNBIND_REQUEST, &request))
+		return !request.n && !operation.n;
+	return take(&operation, EXTENDED_REQUEST, &request) && !operation.n &&
+	       take(&request, REQUEST_NAME, &name) && !request.n && span_is(name, start_tls);
+}
+
 /* The answer to the bind that the app waits for, else a Notice of Disconnection. */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
@@ -272,5 +288,6 @@ const struct proto proto_ldap = {
 	.frame = frame,
 	.app = app,
 	.peer = peer,
+	.harmless = harmless,
 	.refuse = refuse,
 };

@@ -40,6 +40,37 @@ struct span line_word(struct span *line)
 	return span_first(all, n);
 }
 
+/* A word that may stand for "?". */
+static bool is_plain(struct span word)
+{
+	for (size_t i = 0; i < word.n; i++)
+		if (word.at[i] <= ' ' || word.at[i] > '~')
+			return false;
+	return word.n;
+}
+
+static bool has_form(struct span line, struct span form)
+{
+	while (form.n) {
+		struct span want = line_word(&form), word = line_word(&line);
+		bool any = span_is(want, "?");
+
+		if (any ? !is_plain(word)
+			: word.n != want.n || strncasecmp((const char *)word.at,
+							  (const char *)want.at, want.n) != 0)
+			return false;
+	}
+	return !line.n;
+}
+
+bool line_is_one_of(struct span unit, const char *const *forms)
+{
+	for (; *forms; forms++)
+		if (has_form(line_text(unit), span_text(*forms)))
+			return true;
+	return false;
+}
+
 static bool is_digit(uint8_t c)
 {
 	return c >= '0' && c <= '9';

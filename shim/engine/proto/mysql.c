@@ -139,6 +139,18 @@ static enum move inside(struct talk *t, enum side from, uint8_t *unit, size_t n)
 	return MOVE_PASS;
 }
 
+/* SSLRequest, which is HandshakeResponse without a name and all that follows it; COM_QUIT. */
+static bool harmless(struct talk *t, struct span unit)
+{
+	static const uint8_t quit[] = {1, 0, 0, 0, 1};
+
+	talk_proto(t)->code = unit.at[3] + 1;
+	if (unit.n == sizeof(quit) && memcmp(unit.at, quit, sizeof(quit)) == 0)
+		return true;
+	return unit.n == HEAD + SSL_REQUEST && unit.at[3] == 1 &&
+	       unit.at[HEAD + 1] & CLIENT_SSL_HIGH;
+}
+
 /* ERR_Packet: 1043 is ER_HANDSHAKE_ERROR, class 08 connection exceptions. */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
@@ -162,5 +174,6 @@ const struct proto proto_mysql = {
 	.app = app,
 	.peer = peer,
 	.inside = inside,
+	.harmless = harmless,
 	.refuse = refuse,
 };

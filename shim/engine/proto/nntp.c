@@ -96,6 +96,16 @@ static enum move peer(struct talk *t, struct span unit)
 	return code < 0 ? move_bad(t, strange) : replied(t, code, unit);
 }
 
+static bool harmless(struct talk *t, struct span unit)
+{
+	static const char *const forms[] = {
+		"CAPABILITIES", "CAPABILITIES ?", "MODE READER", "STARTTLS",
+		"DATE",         "HELP",           "QUIT",        NULL};
+
+	(void)t;
+	return line_is_one_of(unit, forms);
+}
+
 /* 400 answers anything, the connection included, and is temporary (RFC 3977 sections 3.2.1 and
  * 5.1.1). */
 static void refuse(struct talk *t, enum cause cause, const char *why)
@@ -111,5 +121,6 @@ const struct proto proto_nntp = {
 	.peer_first = true,
 	.frame = frame_lines,
 	.peer = peer,
+	.harmless = harmless,
 	.refuse = refuse,
 };

@@ -26,6 +26,14 @@ static enum move peer(struct talk *t, struct span unit)
 	return move_bad(t, "server sent what is no answer to STARTTLS");
 }
 
+static bool harmless(struct talk *t, struct span unit)
+{
+	static const char *const forms[] = {"STARTTLS", "VER", "NETVER", "HELP", "LOGOUT", NULL};
+
+	(void)t;
+	return line_is_one_of(unit, forms);
+}
+
 /* An error begins with a known word, and more may follow it. NUT knows no temporary one; its clients try again after each. */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
@@ -40,5 +48,6 @@ const struct proto proto_nut = {
 	.start = start,
 	.frame = frame_lines,
 	.peer = peer,
+	.harmless = harmless,
 	.refuse = refuse,
 };

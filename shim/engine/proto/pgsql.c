@@ -203,6 +203,15 @@ static enum move inside(struct talk *t, enum side from, uint8_t *unit, size_t n)
 	return MOVE_KEEP;
 }
 
+/* Not CancelRequest: it has a secret in it. */
+static bool harmless(struct talk *t, struct span unit)
+{
+	uint32_t request = unit.n == MESSAGE_MIN ? number(unit.at + 4) : 0;
+
+	(void)t;
+	return request == SSL_REQUEST || request == GSSENC_REQUEST;
+}
+
 /* ErrorResponse. Class 08 is connection exceptions, which drivers retry; 08001: the client cannot
  * establish it. V is severity again, never translated. */
 static void refuse(struct talk *t, enum cause cause, const char *why)
@@ -227,5 +236,6 @@ const struct proto proto_pgsql = {
 	.peer = peer,
 	.inside_begin = inside_begin,
 	.inside = inside,
+	.harmless = harmless,
 	.refuse = refuse,
 };

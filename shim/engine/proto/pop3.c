@@ -89,6 +89,14 @@ static enum move peer(struct talk *t, struct span unit)
 	return status == STATUS_NONE ? move_bad(t, strange) : replied(t, status, unit);
 }
 
+static bool harmless(struct talk *t, struct span unit)
+{
+	static const char *const forms[] = {"CAPA", "STLS", "NOOP", "QUIT", NULL};
+
+	(void)t;
+	return line_is_one_of(unit, forms);
+}
+
 /* SYS/TEMP: no fault of the user's password, and worth another try (RFC 3206 section 4). */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
@@ -103,5 +111,6 @@ const struct proto proto_pop3 = {
 	.peer_first = true,
 	.frame = frame_lines,
 	.peer = peer,
+	.harmless = harmless,
 	.refuse = refuse,
 };

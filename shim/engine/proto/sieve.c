@@ -119,7 +119,9 @@ static enum move peer(struct talk *t, struct span unit)
 /* Once there is nothing to ask for, all that is said is one unit, whatever it is. */
 static ssize_t frame(struct talk *t, enum side from, struct span in)
 {
-	if (from == SIDE_APP || talk_proto(t)->step == READY)
+	int step = talk_proto(t)->step;
+
+	if (step == READY || (step == WAIT_SYNC && from == SIDE_APP))
 		return (ssize_t)in.n;
 	return frame_line(t, in);
 }
@@ -144,6 +146,14 @@ static enum move inside(struct talk *t, enum side from, uint8_t *at, size_t n)
 	return from == SIDE_APP ? MOVE_HOLD : peer(t, span_of(at, n));
 }
 
+static bool harmless(struct talk *t, struct span unit)
+{
+	static const char *const forms[] = {"CAPABILITY", "STARTTLS", "NOOP", "LOGOUT", NULL};
+
+	(void)t;
+	return line_is_one_of(unit, forms);
+}
+
 /* The reason is a quoted string: '"' and '\' are escaped (RFC 5804 section 4). TRYLATER: the same command
  * may succeed later (section 1.3). */
 static void refuse(struct talk *t, enum cause cause, const char *why)
@@ -164,5 +174,6 @@ const struct proto proto_sieve = {
 	.peer = peer,
 	.inside = inside,
 	.inside_begin = inside_begin,
+	.harmless = harmless,
 	.refuse = refuse,
 };

@@ -141,6 +141,15 @@ static enum move lmtp_peer(struct talk *t, struct span unit)
 	return peer(t, unit, &(struct hello){"LHLO", "server refused LHLO"});
 }
 
+static bool harmless(struct talk *t, struct span unit)
+{
+	static const char *const forms[] = {"EHLO ?", "HELO ?", "LHLO ?", "STARTTLS", "NOOP",
+					    "RSET",   "HELP",   "QUIT",   NULL};
+
+	(void)t;
+	return line_is_one_of(unit, forms);
+}
+
 /* 421 answers anything at any time and defers the mail (RFC 5321 sections 3.8 and 4.2.2); a 5yz
  * would bounce it. The status codes of RFC 3463 are those Postfix uses: 4.7.4 security features not
  * supported, 4.7.5 cryptographic failure. */
@@ -163,6 +172,7 @@ const struct proto proto_smtp = {
 	.peer_first = true,
 	.frame = frame_lines,
 	.peer = smtp_peer,
+	.harmless = harmless,
 	.refuse = refuse,
 };
 
@@ -173,5 +183,6 @@ const struct proto proto_lmtp = {
 	.peer_first = true,
 	.frame = frame_lines,
 	.peer = lmtp_peer,
+	.harmless = harmless,
 	.refuse = refuse,
 };

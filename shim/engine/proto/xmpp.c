@@ -18,6 +18,9 @@
 #define NS_TLS     "urn:ietf:params:xml:ns:xmpp-tls"
 
 enum { WAIT_HEADER, WAIT_FEATURES, WAIT_PROCEED }; /* talk_proto.step */
+enum {
+	OPENED = 1
+}; /* talk_proto.seen: the app has opened a stream itself, and the peer heard it */
 enum { HEADER_MAX = 4096, DOMAIN_MAX = 255, DEPTH_MAX = 64 };
 
 enum kind { TAG_OPENS, TAG_CLOSES, TAG_EMPTY, TAG_DECLARATION };
@@ -335,6 +338,34 @@ static enum move peer(struct talk *t, struct span unit)
 	return MOVE_BAD;
 }
 
+/* <starttls/>, or <starttls></starttls>, with nothing in it. */
+static bool is_starttls(const struct tag *tag, struct span behind)
+{
+	struct tag end;
+
+	if (!span_is(tag->name, "starttls") || !span_is(attribute(tag, "xmlns"), NS_TLS))
+		return false;
+	if (tag->kind == TAG_EMPTY)
+		return true;
+	return tag->kind == TAG_OPENS && read_tag(behind, &end) == 1 && end.kind == TAG_CLOSES &&
+	       end.n == behind.n;
+}
+
+/* `by app`: the stream's own header and end, and the request for TLS; no stanza. */
+static bool harmless(struct talk *t, struct span unit)
+{
+	size_t at = is_declaration(unit) ? first_tag(unit).n : 0;
+	struct tag tag;
+
+	at = skip_text(unit, at, true);
+	tag = first_tag(span_after(unit, at));
+	if (span_is(tag.name, "stream")) {
+		talk_proto(t)->seen |= OPENED;
+		return true;
+	}
+	return is_starttls(&tag, span_after(unit, at + tag.n));
+}
+
 static void tell_escaped(struct talk *t, const char *text)
 {
 	for (; *text; text++) {
@@ -346,15 +377,16 @@ static void tell_escaped(struct talk *t, const char *text)
 }
 
 /* "Reconnect later" (RFC 6120 section 4.9.3.15); policy-violation would read as permanent. An error
- * stands in a stream, so there is one (section 4.9.1.1). */
+ * stands in a stream, so there is one (section 4.9.1.1): ours, where the peer cannot have opened one. */
 static void refuse_in(struct talk *t, const char *why, const char *namespace)
 {
-	talk_tell(t,
-		  "<?xml version='1.0'?><stream:stream xmlns='%s' "
-		  "xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
-		  "<stream:error><remote-connection-failed xmlns='" NS_STREAMS "'/>"
-		  "<text xmlns='" NS_STREAMS "'>",
-		  namespace);
+	if (!(talk_proto(t)->seen & OPENED))
+		talk_tell(t,
+			  "<?xml version='1.0'?><stream:stream xmlns='%s' "
+			  "xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>",
+			  namespace);
+	talk_tell(t, "<stream:error><remote-connection-failed xmlns='" NS_STREAMS "'/>"
+		     "<text xmlns='" NS_STREAMS "'>");
 	tell_escaped(t, why);
 	talk_tell(t, "</text></stream:error></stream:stream>");
 }
@@ -378,6 +410,7 @@ const struct proto proto_xmpp = {
 	.frame = frame,
 	.app = client_app,
 	.peer = peer,
+	.harmless = harmless,
 	.refuse = client_refuse,
 };
 
@@ -388,5 +421,6 @@ const struct proto proto_xmpp_server = {
 	.frame = frame,
 	.app = server_app,
 	.peer = peer,
+	.harmless = harmless,
 	.refuse = server_refuse,
 };
