@@ -33,20 +33,17 @@ struct conn *conn_open(const struct order *order, const char **why)
 	struct talk_setup setup = {
 		.proto = proto,
 		.tls_required = order->verdict->needs & NEED_TLS,
+		.by_app = order->verdict->by_app,
 		.self = "[127.0.0.1]", /* the real one is known once connected */
 		.host = order->name,
 	};
 	struct conn *c;
 
-	if (order->verdict->by_app) {
-		*why = "`by app` is not built in yet";
-		return NULL;
-	}
 	if (!proto) {
 		*why = "this protocol is not built in yet";
 		return NULL;
 	}
-	if (!tls_ready(order->verdict, why))
+	if (!setup.by_app && !tls_ready(order->verdict, why))
 		return NULL;
 	if (!sys_random(setup.nonce, sizeof setup.nonce)) {
 		*why = "the kernel gives no random numbers";
@@ -57,6 +54,8 @@ struct conn *conn_open(const struct order *order, const char **why)
 		*why = "out of memory";
 		return NULL;
 	}
+	if (setup.by_app)
+		c->phase = CONN_GUARD;
 	record_init(&c->rec, proto->eof_delimits);
 	c->verdict = *order->verdict;
 	c->addr = order->addr;

@@ -5,6 +5,7 @@
  *   TALK ─► SHAKE ─► OPEN            the dialogue, the handshake, everything after
  *     │       └────► REDIAL ─┐       `may`: the handshake failed
  *     ├──────────────────────┴► CLEAR ─► GONE    plaintext by leave of the policy; forgotten once nothing of ours is left
+ *   GUARD ──────────────────────┘              `by app`: until the app's own ClientHello, or its first word that is not harmless
  *     ├─► REFUSED                    the app is told why, then end of file
  *     ├─► MOVED                      a relay has it; the app's descriptors are being replaced, then the calls are the kernel's
  *     └─► BROKEN                     it broke before the peer said a word: the app gets the kernel's own errno
@@ -23,7 +24,7 @@
 #include "talk.h"
 #include <pthread.h>
 
-enum conn_phase { CONN_TALK, CONN_SHAKE, CONN_REDIAL, CONN_OPEN, CONN_CLEAR, CONN_BROKEN, CONN_GONE, CONN_REFUSED, CONN_CLOSED, CONN_MOVED };
+enum conn_phase { CONN_TALK, CONN_GUARD, CONN_SHAKE, CONN_REDIAL, CONN_OPEN, CONN_CLEAR, CONN_BROKEN, CONN_GONE, CONN_REFUSED, CONN_CLOSED, CONN_MOVED };
 
 /* What a call that can do nothing now is waiting for. */
 enum wait { WAIT_NONE, WAIT_IN, WAIT_OUT, WAIT_REDIAL, WAIT_MOVED, WAIT_TELL /* for the app to take what it is told */ };

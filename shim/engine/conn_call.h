@@ -37,6 +37,10 @@ bool call_waits(struct call *call);
 void call_ends(struct conn *c);
 /* BROKEN: the kernel's reason once, then what the kernel says of a dead connection: `after`. FAILED, or 0 when that is 0. */
 ssize_t call_tell_break(struct conn *c, int fd, int after);
+/* GUARD: as a step of conn_transmit(). */
+ssize_t conn_guard_transmit(struct call *call);
+/* GUARD: as conn_receive(), in the kernel. The lock is the caller's to take, and the reference's too; both are given back. */
+ssize_t conn_guard_receive(struct conn *c, int fd, struct msghdr *msg, int flags);
 /* MOVED: AGAIN until the descriptor is replaced, then KERNEL. */
 ssize_t call_wait_moved(struct call *call);
 

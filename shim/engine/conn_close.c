@@ -50,8 +50,9 @@ int conn_shutdown(struct conn *c, int fd, int how)
 			conn_settle(c, fd);
 		conn_finish_writing(c, fd);
 	}
-	if (c->phase == CONN_GONE || c->phase == CONN_CLEAR || c->phase == CONN_BROKEN ||
-	    how == SHUT_RDWR || (how == SHUT_RD && c->phase == CONN_OPEN))
+	if (c->phase == CONN_GONE || c->phase == CONN_GUARD || c->phase == CONN_CLEAR ||
+	    c->phase == CONN_BROKEN || how == SHUT_RDWR ||
+	    (how == SHUT_RD && c->phase == CONN_OPEN))
 		result = sys_shutdown(fd, how);
 	call_ends(c);
 	pthread_setcancelstate(cancel, NULL);

@@ -127,8 +127,8 @@ static _Thread_local struct conn *only; /* a vfork() child shares it with the th
 static bool is_forked(const struct conn *c)
 {
 	return atomic_load(&c->ref.refs) && (!only || only == c) &&
-	       (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL ||
-		c->phase == CONN_OPEN);
+	       (c->phase == CONN_TALK || c->phase == CONN_GUARD || c->phase == CONN_SHAKE ||
+		c->phase == CONN_REDIAL || c->phase == CONN_OPEN);
 }
 
 void conn_fork_for(struct conn *c)

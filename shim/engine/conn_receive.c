@@ -117,6 +117,8 @@ static ssize_t receive_step(struct call *call)
 	if (c->shut_read && !conn_settled(c))
 		return 0;
 	call->wait = conn_advance(c, call->fd, true);
+	if (c->phase == CONN_GUARD)
+		return KERNEL;
 	if (call->wait == WAIT_TELL)
 		return receive_early(call);
 	if (call->wait != WAIT_NONE)
@@ -138,6 +140,7 @@ static ssize_t receive_step(struct call *call)
 		errno = EBADF;
 		return FAILED;
 	case CONN_TALK:
+	case CONN_GUARD:
 	case CONN_SHAKE:
 	case CONN_REDIAL:
 		break;
@@ -220,6 +223,8 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 		if (n > 0)
 			call.done += (size_t)n;
 	} while ((n == AGAIN && call_waits(&call)) || (n > 0 && call.done < awaited(&call)));
+	if (n == KERNEL && !call.done && c->phase == CONN_GUARD)
+		return conn_guard_receive(c, fd, msg, flags);
 	if (n == KERNEL && !call.done) {
 		conn_unlock(c);
 		conn_put(c);
@@ -254,6 +259,7 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 		*bytes = (int)buf_len(talk_to_app(c->talk));
 		break;
 	case CONN_GONE:
+	case CONN_GUARD:
 	case CONN_BROKEN:
 		result = sys_unread(fd, bytes);
 		break;
@@ -289,7 +295,8 @@ bool conn_ready(struct conn *c, int fd)
 	conn_lock(c);
 	if (!conn_strange(c)) {
 		wait = conn_advance(c, fd, true);
-		ready = wait == WAIT_NONE || wait == WAIT_TELL || wait == WAIT_REDIAL;
+		ready = wait == WAIT_NONE || wait == WAIT_TELL || wait == WAIT_REDIAL ||
+			c->phase == CONN_GUARD;
 	}
 	if (c->phase == CONN_OPEN && !conn_strange(c)) {
 		ready = record_readable(&c->rec, fd) || c->rec.ended || c->rec.error;

@@ -57,6 +57,8 @@ enum wait conn_advance(struct conn *c, int fd, bool read_ok)
 			return WAIT_REDIAL;
 		case CONN_CLEAR:
 			return conn_clear_step(c, fd);
+		case CONN_GUARD:
+			return conn_guard_step(c, fd);
 		case CONN_OPEN:
 		case CONN_BROKEN:
 		case CONN_GONE:

@@ -19,6 +19,9 @@ enum wait conn_clear_step(struct conn *c, int fd);
 void conn_start_handshake(struct conn *c, int fd);
 enum wait conn_handshake_step(struct conn *c, int fd, bool read_ok);
 
+/* conn_guard.c: send what the app said and may be heard. WAIT_OUT: the kernel takes no more now. */
+enum wait conn_guard_step(struct conn *c, int fd);
+
 /* conn_inside.c: the watcher (record.h) of a talk that goes on inside TLS. */
 bool conn_look_inside(void *of, struct span opened, struct buf *plain);
 

@@ -105,6 +105,8 @@ static ssize_t transmit_step(struct call *call)
 	case CONN_TALK:
 	case CONN_SHAKE:
 		return transmit_early(call);
+	case CONN_GUARD:
+		return conn_guard_transmit(call);
 	case CONN_REDIAL:
 		call->wait = WAIT_REDIAL;
 		return AGAIN;
