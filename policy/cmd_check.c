@@ -82,8 +82,10 @@ int cmd_check(int argc, char **argv)
 		int code;
 
 		if (argv[i][0] == '-') {
-			fprintf(stderr, "starttls check: unknown option '%s'\n", argv[i]);
-			return EXIT_WRONG_USE;
+			return wrong_words("check",
+					   "unknown option '%s'; it has none, and a file of that "
+					   "name is ./%s",
+					   argv[i], argv[i]);
 		}
 		code = check_file(argv[i]);
 		fflush(stdout);

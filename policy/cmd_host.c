@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int wrong_words(const char *verb, const char *format, ...)
 {
@@ -18,6 +19,21 @@ int wrong_words(const char *verb, const char *format, ...)
 	va_end(args);
 	fputc('\n', stderr);
 	return EXIT_WRONG_USE;
+}
+
+int wrong_option(const char *verb, int c, char **argv, const char *known)
+{
+	const char letter[] = {'-', (char)optopt, '\0'}, *word = argv[optind - 1];
+	bool valued = !strncmp(word, "--", 2) && strchr(word, '=');
+
+	if (c == ':')
+		return wrong_words(verb, "option '%s' needs a value", word);
+	if (optopt && valued)
+		return wrong_words(verb, "option '%.*s' takes no value", (int)strcspn(word, "="),
+				   word);
+	/* Of several letters in one word getopt() has got as far as the bad one, and not behind the word. */
+	return wrong_words(verb, "unknown option '%s'; there are %s",
+			   optopt > 0 && optopt < OPTION_LONG ? letter : word, known);
 }
 
 static int parse_port(const char *verb, const char *text, unsigned *port)

@@ -40,10 +40,11 @@ static int parse_timeout(const char *text, int *seconds)
 
 static int parse_options(int argc, char **argv, struct probing *p)
 {
+	enum { PROTO = OPTION_LONG, TIMEOUT, DOMAIN };
 	static const struct option names[] = {
-		{"proto", required_argument, NULL, 'p'},
-		{"timeout", required_argument, NULL, 't'},
-		{"domain", required_argument, NULL, 'd'},
+		{"proto", required_argument, NULL, PROTO},
+		{"timeout", required_argument, NULL, TIMEOUT},
+		{"domain", required_argument, NULL, DOMAIN},
 		{NULL, 0, NULL, 0},
 	};
 	int c, code = 0;
@@ -51,22 +52,18 @@ static int parse_options(int argc, char **argv, struct probing *p)
 	opterr = 0;
 	while (!code && (c = getopt_long(argc, argv, ":", names, NULL)) != -1)
 		switch (c) {
-		case 'p':
+		case PROTO:
 			p->proto = optarg;
 			code = proto_parse_word(verb, optarg);
 			break;
-		case 't':
+		case TIMEOUT:
 			code = parse_timeout(optarg, &p->timeout_s);
 			break;
-		case 'd':
+		case DOMAIN:
 			p->domain = optarg;
 			break;
-		case ':':
-			return wrong_words(verb, "option '%s' needs a value", argv[optind - 1]);
 		default:
-			return wrong_words(
-				verb, "unknown option '%s'; there are --proto, --timeout, --domain",
-				argv[optind - 1]);
+			return wrong_option(verb, c, argv, "--proto, --timeout, --domain");
 		}
 	return code;
 }

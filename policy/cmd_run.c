@@ -159,10 +159,11 @@ struct options {
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
+	enum { POLICY = OPTION_LONG, OBSERVE };
 	static const struct option names[] = {
-		{"policy", required_argument, NULL, 'p'},
+		{"policy", required_argument, NULL, POLICY},
 		{"verbose", no_argument, NULL, 'v'},
-		{"observe", optional_argument, NULL, 'o'},
+		{"observe", optional_argument, NULL, OBSERVE},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -173,16 +174,17 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'v':
 			o->verbose = true;
 			break;
-		case 'p':
+		case POLICY:
 			o->policy = optarg;
 			break;
-		case 'o':
+		case OBSERVE:
 			o->observe = optarg ? optarg : "observed.policy";
 			break;
-		case ':':
-			return refuse("option '%s' needs a value", argv[optind - 1]);
 		default:
-			return refuse("unknown option '%s'", argv[optind - 1]);
+			wrong_option("run", c, argv,
+				     "-v, --policy FILE, --observe[=FILE]; the COMMAND's own stand "
+				     "behind it");
+			return RUN_REFUSED;
 		}
 	o->command = argv + optind;
 	return *o->command ? 0

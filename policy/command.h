@@ -41,6 +41,11 @@ int cmd_run(int argc, char **argv);
 /* Say on stderr, for the verb, what is wrong and what would be right. Returns EXIT_WRONG_USE; so do the two below, else 0. */
 __attribute__((format(printf, 2, 3))) int wrong_words(const char *verb, const char *format, ...);
 
+/* getopt_long() has answered c, '?' or ':', and this is what it did not like. known: which options there are. Options without a letter
+ * have values from OPTION_LONG on. */
+enum { OPTION_LONG = 256 };
+int wrong_option(const char *verb, int c, char **argv, const char *known);
+
 /* HOST, HOST:PORT, [ADDRESS]:PORT, and an IPv6 address by itself. Cuts the word; port stays as it is where none is said. */
 int host_parse_word(const char *verb, char *word, const char **host, unsigned *port);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * starttls: the command. Finds the verb and calls it. */
 #include "command.h"
+#include "parse.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -28,20 +29,48 @@ static const struct verb {
 
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
+static void usage_of(FILE *out, const struct verb *v)
+{
+	fprintf(out, "  starttls %s %s\n      %s\n", v->word, v->usage, v->purpose);
+}
+
 static void usage(FILE *out)
 {
 	fputs("usage:\n", out);
 	for (int i = 0; i < VERBS; i++)
-		fprintf(out, "  starttls %s %s\n      %s\n", verbs[i].word, verbs[i].usage,
-			verbs[i].purpose);
+		usage_of(out, &verbs[i]);
 	fputs("see starttls(1) and starttls-policy(5)\n", out);
+}
+
+static bool is_help(const char *word)
+{
+	return word && (!strcmp(word, "--help") || !strcmp(word, "-h"));
+}
+
+static const char *verb_word(size_t i)
+{
+	return i < VERBS ? verbs[i].word : NULL;
+}
+
+/* No verb, or none that there is. */
+static int wrong_verb(const char *word)
+{
+	const struct word said = {.at = word, .n = strlen(word)};
+	const char *meant = *word ? did_you_mean(&said, verb_word) : NULL;
+
+	if (meant)
+		return wrong_words(word, "there is no such verb; did you mean '%s'?", meant);
+	if (*word)
+		wrong_words(word, "there is no such verb");
+	usage(stderr);
+	return EXIT_WRONG_USE;
 }
 
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
-	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+	if (is_help(word) || !strcmp(word, "help")) {
 		usage(stdout);
 		return EXIT_OK;
 	}
@@ -49,11 +78,13 @@ int main(int argc, char **argv)
 		puts("starttls " STARTTLS_VERSION);
 		return EXIT_OK;
 	}
-	for (int i = 0; i < VERBS; i++)
-		if (!strcmp(word, verbs[i].word))
+	for (int i = 0; i < VERBS; i++) {
+		if (strcmp(word, verbs[i].word) != 0)
+			continue;
+		if (!is_help(argv[2]))
 			return verbs[i].run(argc - 1, argv + 1);
-	if (*word)
-		fprintf(stderr, "starttls: unknown verb '%s'\n", word);
-	usage(stderr);
-	return EXIT_WRONG_USE;
+		usage_of(stdout, &verbs[i]);
+		return EXIT_OK;
+	}
+	return wrong_verb(word);
 }
