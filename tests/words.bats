@@ -81,7 +81,9 @@ END
   run -0 --separate-stderr "$build/starttls" --help
   [ -z "$stderr" ]
   all=$output
-  for verb in $(sed -n 's/^  starttls \([a-z]*\) .*/\1/p' <<<"$all"); do
+  mapfile -t verbs < <(sed -n 's/^  starttls \([a-z]*\) .*/\1/p' <<<"$all")
+  [ "${#verbs[@]}" -ge 7 ]
+  for verb in "${verbs[@]}"; do
     run -0 --separate-stderr "$build/starttls" "$verb" --help
     [[ -z $stderr && $output == "  starttls $verb"* && $all == *"$output"* ]]
   done
