@@ -12,7 +12,9 @@ build=${BUILD:-build}
 certs=$build/tests/certs
 legacy=$build/tests/legacy
 
-setup() {
+setup() { begin_test; }
+
+begin_test() {
   cd "$BATS_TEST_TMPDIR" || return
   unset STARTTLS_POLICY LD_PRELOAD
   export HOME=$PWD LC_ALL=C

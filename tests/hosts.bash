@@ -3,16 +3,23 @@
 # /usr becomes one too. All of it is gone with the file.
 # shellcheck shell=bash
 
-# In setup_file.
+own_machine() { [ "${STARTTLS_PRIVATE-}" = yes ] && [ -z "${SAN-}" ]; }
+
+# In setup_file. False: there can be none, each test is skipped, and nothing may be torn down: it is somebody's real machine.
 own_usr() {
-  [ "${STARTTLS_PRIVATE-}" = yes ] || skip "needs root, for a /usr of its own"
-  [ -z "${SAN-}" ] || skip "programs that are built without $SAN's runtime cannot load a library built with it"
+  own_machine || return
   (
     mkdir -p "$root/build/private"/usr.{new,work}
     cd "$root/build/private" || exit
     mount -t overlay overlay -o "lowerdir=/usr,upperdir=$PWD/usr.new,workdir=$PWD/usr.work" /usr
-  ) || return
+  ) || exit
   rm -f /var/lib/man-db/auto-update # dpkg would index all manual pages, which takes longer than everything else
+}
+
+setup() {
+  needs_private
+  [ -z "${SAN-}" ] || skip "programs that are built without $SAN's runtime cannot load a library built with it"
+  begin_test
 }
 
 # build_packages: in setup_file; they are in $BATS_FILE_TMPDIR/deb
