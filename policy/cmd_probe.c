@@ -150,6 +150,14 @@ static int unknown_proto(const struct probing *p)
 		p->port);
 }
 
+static int check_domain(const struct probing *p)
+{
+	if (!p->domain || !strncmp(p->proto, "xmpp", 4))
+		return 0;
+	return wrong_words(verb, "--domain is for xmpp and xmpp-server; here '%s' is spoken",
+			   p->proto);
+}
+
 /* --- all of it */
 
 int cmd_probe(int argc, char **argv)
@@ -172,7 +180,7 @@ int cmd_probe(int argc, char **argv)
 		code = EXIT_UNREACHABLE;
 	} else if (!find_proto(&p, list->ai_addr)) {
 		code = unknown_proto(&p);
-	} else if (!(code = open_engine(&p))) {
+	} else if (!(code = check_domain(&p)) && !(code = open_engine(&p))) {
 		spec = p.engine->spec(p.proto);
 		line("host", "%s", p.host);
 		line("proto", "%s%s%s%s", p.proto, spec ? " (" : "", spec ? spec : "",

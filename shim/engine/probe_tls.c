@@ -110,13 +110,14 @@ static void answer(const struct probe *p, struct probe_question *q)
 static void hear_greeting(struct probe *p)
 {
 	uint8_t plain[TLS_PLAIN_MAX];
-	size_t got;
+	size_t got, all = 0;
 
 	for (;;)
 		switch (tls_open(p->tls, plain, sizeof plain, &got)) {
 		case TLS_DONE:
 			probe_heard(p, "greeting", span_of(plain, got));
-			if (memchr(plain, '\n', got))
+			all += got;
+			if (memchr(plain, '\n', got) || all >= TALK_UNIT_MAX)
 				return;
 			break;
 		case TLS_MORE:

@@ -33,6 +33,9 @@ ssize_t wire_peek(const struct probe_wire *w, void *bytes, size_t room)
 {
 	ssize_t n;
 
+	errno = ETIMEDOUT;
+	if (wire_now() >= w->deadline_ms)
+		return -1; /* who talks without end is late, too */
 	while ((n = sys_recv(w->fd, bytes, room, MSG_PEEK)) < 0)
 		if ((errno != EAGAIN && errno != EINTR) || !wire_wait(w, POLLIN))
 			return -1;
@@ -57,7 +60,7 @@ void wire_drain(const struct probe_wire *w)
 	uint8_t bytes[4096];
 	ssize_t n;
 
-	while ((n = wire_peek(w, bytes, sizeof bytes)) > 0 && wire_now() < w->deadline_ms)
+	while ((n = wire_peek(w, bytes, sizeof bytes)) > 0)
 		sys_discard(w->fd, (size_t)n);
 }
 
