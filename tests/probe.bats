@@ -356,6 +356,35 @@ print(s.getsockname()[1], flush=True); input()'; }
   shows "unreachable: Connection timed out"
 }
 
+# server_of CODE: Python over `s`, a listening socket on PORT
+server_of() {
+  coproc server { exec python3 -c "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); c = s.accept()[0]
+$1"; }
+  pid=$server_PID
+  read -r PORT <&"${server[0]}"
+}
+
+@test "probe: irc: silence is how a server says that it has no STARTTLS" {
+  server_of 'c.recv(4096); input()'
+  policy "verify to any port $PORT proto irc"
+  run --separate-stderr probe --timeout 1 "localhost:$PORT"
+  kill "$server_PID"
+  [ "$status" = 77 ]
+  shows "said: STARTTLS" "offer: no" "verdict: refused" "suggest: may to localhost port $PORT proto irc"
+}
+
+@test "probe: a server that never stops talking" {
+  server_of '
+try:
+    while True: c.sendall(b"220-more\r\n" * 1000)
+except OSError: pass'
+  policy "verify to any port $PORT proto smtp"
+  run --separate-stderr probe --timeout 5 "localhost:$PORT"
+  [ "$status" = 77 ]
+  shows "greeting: 220-more" "verdict: refused"
+  wait "$pid"
+}
+
 @test "probe: every address is tried, in the resolver's order" {
   needs_private
   grep -q two.test /etc/hosts || printf '%s two.test\n' ::1 127.0.0.1 >>/etc/hosts
@@ -401,6 +430,7 @@ localhost:12345|port 12345 stands for no protocol, and no rule says one: --proto
 --proto|option '--proto' needs a value
 --timeout 0 localhost:25|'0' is not a timeout: seconds
 --timeout soon localhost:25|'soon' is not a timeout
+--domain a.test localhost:25|--domain is for xmpp and xmpp-server; here 'smtp' is spoken
 --verbose localhost:25|unknown option '--verbose'; there are --proto, --timeout, --domain
 END
 }
