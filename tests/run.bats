@@ -47,7 +47,8 @@ serve_mail() {
     run "-$status" shim sh -c "exit $status"
   done
   for signal in TERM KILL SEGV PIPE; do
-    run -0 perl -e 'my $status = system @ARGV; print $status & 127' "${shim_command[@]}" sh -c "ulimit -c 0; kill -$signal \$\$"
+    # SEGV is not for a sanitizer to catch
+    ASAN_OPTIONS=${ASAN_OPTIONS-}:handle_segv=0 run -0 perl -e 'my $status = system @ARGV; print $status & 127' "${shim_command[@]}" sh -c "ulimit -c 0; kill -$signal \$\$"
     [ "$output" = "$(kill -l $signal)" ]
   done
 }
@@ -221,6 +222,15 @@ END
   done
 }
 
+@test "a process whose effective user is not its real one starts no program: the loader would forget the library" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  policy "verify to any"
+  run -125 shim perl -e '$> = 65534; exec "/bin/echo", "started"'
+  says "'/bin/echo' was not started: its real and effective user or group differ"
+  run -0 shim perl -e '$< = $> = 65534; exec "/bin/echo", "started"'
+  [ "${lines[-1]}" = started ]
+}
+
 @test "a script that keeps LD_PRELOAD and nothing else still has run's policy, and is still looked after" {
   serve_mail
   script "env -i LD_PRELOAD=\"\$LD_PRELOAD\" $(mailer)"
@@ -245,6 +255,12 @@ END
   script 'env -i ./no-such-program'
   run -127 shim ./script
   never_says LD_PRELOAD
+  mkdir directory
+  script 'env -i ./directory'
+  run -126 shim ./script
+  never_says LD_PRELOAD
+  run -126 shim sh -c ./directory
+  never_says "was not started"
 }
 
 @test "without run, LD_PRELOAD alone: programs are executed as ever" {

@@ -6,6 +6,7 @@
 #include "start.h"
 #include "table.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,6 +82,15 @@ char *const *guard_environment(char *const envp[], void *room)
 
 /* --- programs */
 
+/* As exec() sees it: by the effective user. */
+static bool is_executable(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+}
+
 const char *guard_find(const char *file, char path[PATH_MAX])
 {
 	const char *list = value_of(environ, "PATH=");
@@ -91,7 +101,7 @@ const char *guard_find(const char *file, char path[PATH_MAX])
 		n = strcspn(list, ":");
 		if (snprintf(path, PATH_MAX, "%.*s%s%s", (int)n, list, n ? "/" : "", file) <
 			    PATH_MAX &&
-		    access(path, X_OK) == 0)
+		    is_executable(path))
 			return path;
 		if (!list[n])
 			break;
@@ -133,8 +143,15 @@ static bool forbids(const char *path, char *const envp[], const char *run)
 		.of = (void *)path,
 	};
 
-	if (access(path, X_OK) != 0)
+	if (!is_executable(path))
 		return false;
+	/* What the kernel goes by for AT_SECURE besides the file: execve(2). */
+	if (getuid() != geteuid() || getgid() != getegid()) {
+		tell((void *)path,
+		     "its real and effective user or group differ, so the loader ignores "
+		     "LD_PRELOAD; let the program give up its rights before it starts others");
+		return true;
+	}
 	if (preloads(envp, run))
 		return !hold_file(&h, path);
 	if (is_starttls(path, run))
