@@ -5,6 +5,7 @@
  *   pair[0] ── TCP ── pair[1]      once plain, once with pair[0] in the table */
 #include "engine_open.h"
 #include "process.h"
+#include "io.h"
 #include "real.h"
 #include "table.h"
 #include <errno.h>
@@ -590,21 +591,21 @@ static void test_waiting(void)
 	send(pair[1], "kernel's", 8, 0);
 	await(pair[0], 8);
 	conn.waiting = 5;
-	check(read(pair[0], b, 0) == 0 && conn.waiting == 5, "an empty read takes nothing");
-	check(recv(pair[0], b, 2, MSG_PEEK) == 2 && *b == 'k' && conn.waiting == 5,
+	check(io_read(pair[0], b, 0) == 0 && conn.waiting == 5, "an empty read takes nothing");
+	check(io_receive(pair[0], b, 2, MSG_PEEK) == 2 && *b == 'k' && conn.waiting == 5,
 	      "nor does one that only looks");
-	check(read(pair[0], nowhere, 1) < 0 && errno == EFAULT && conn.waiting == 5,
+	check(io_read(pair[0], nowhere, 1) < 0 && errno == EFAULT && conn.waiting == 5,
 	      "nor one into nowhere");
-	check(read(pair[0], b, 2) == 2 && memcmp(b, "ww", 2) == 0 && conn.waiting == 3,
+	check(io_read(pair[0], b, 2) == 2 && memcmp(b, "ww", 2) == 0 && conn.waiting == 3,
 	      "a small read takes what waits");
-	check(recv(pair[0], b, 2, MSG_DONTWAIT) == 2 && conn.waiting == 1, "and a small recv()");
-	check(read(pair[0], b, 2) == 2 && *b == 'k' && conn.waiting == 1,
+	check(io_receive(pair[0], b, 2, MSG_DONTWAIT) == 2 && conn.waiting == 1, "and a small recv()");
+	check(io_read(pair[0], b, 2) == 2 && *b == 'k' && conn.waiting == 1,
 	      "what needs more than waits is a receive");
-	check(readv(pair[0], &iov, 1) == 2 && *b == 'r', "and so is what has pieces");
+	check(io_readv(pair[0], &iov, 1) == 2 && *b == 'r', "and so is what has pieces");
 	check(conn.ref.refs == 1, "none keeps a reference");
 	table_leave(pair[0]);
 	conn.waiting = 9;
-	check(read(pair[0], b, 2) == 2 && *b == 'e', "nothing is taken from a connection that ends");
+	check(io_read(pair[0], b, 2) == 2 && *b == 'e', "nothing is taken from a connection that ends");
 	table_vacate(pair[0], NULL);
 	close_pair(pair);
 }

@@ -15,12 +15,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <linux/tcp.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-enum { STEPS = 400, STREAM = 1 << 22, BIG = 100000 };
+enum { STEPS = 400, STREAM = 1 << 22, BIG = 100000, PIECES = 6 };
 
 enum ending { OPEN, NOTIFIED, CUT, RESET, GARBAGE };
 
@@ -237,6 +238,22 @@ static void check_end(struct world *w, ssize_t n, int error)
 	w->ended = true;
 }
 
+/* The app is a user of OpenSSL, too, and has or has not an error of its own in the thread's queue. */
+static bool host_fails(struct world *w)
+{
+	bool fails = rnd(w, 2);
+
+	ERR_clear_error();
+	if (fails)
+		ERR_raise(ERR_LIB_USER, 77);
+	return fails;
+}
+
+static bool host_still(bool fails)
+{
+	return (!fails || ERR_GET_REASON(ERR_get_error()) == 77) && !ERR_get_error();
+}
+
 static void app_reads(struct world *w)
 {
 	static uint8_t bytes[BIG];
@@ -244,10 +261,11 @@ static void app_reads(struct world *w)
 	size_t n = 1 + rnd(w, sizes[rnd(w, 7)]), first = rnd(w, (unsigned)n), have = available(w),
 	       here = arrived(w);
 	struct iovec iov[2] = {{bytes, first}, {bytes + first, n - first}};
-	bool peeking = rnd(w, 8) == 0;
+	bool peeking = rnd(w, 8) == 0, fails = host_fails(w);
 	ssize_t got = record_receive(&w->rec, w->fd, iov, 2, 0, peeking);
 	int error = errno;
 
+	CHECK(w, host_still(fails));
 	if (got > 0) {
 		CHECK(w, is_pattern(bytes, (size_t)got, w->delivered));
 		/* A reset throws away what the kernel still holds. */
@@ -289,21 +307,37 @@ static void app_asks(struct world *w)
 	CHECK(w, n > 0 || have == 0);
 }
 
+/* Into pieces, of which some are empty. */
+static void cut(struct world *w, struct iovec *iov, uint8_t *bytes, size_t n)
+{
+	int i, last = (int)rnd(w, PIECES);
+	size_t part;
+
+	for (i = 0; i < PIECES; i++) {
+		part = i == last ? n : i > last || rnd(w, 4) == 0 ? 0 : rnd(w, (unsigned)n + 1);
+		iov[i] = (struct iovec){part ? bytes : NULL, part};
+		bytes += part;
+		n -= part;
+	}
+}
+
 static void app_writes(struct world *w)
 {
-	static uint8_t bytes[BIG];
+	static uint8_t bytes[40 + BIG];
 	size_t n = w->pending_write ? w->pending_write : 1 + rnd(w, rnd(w, 2) ? 100 : BIG - 1),
-	       first;
+	       skip = rnd(w, 2) ? rnd(w, 40) : 0;
 	ssize_t took;
-	struct iovec iov[2];
+	struct iovec iov[PIECES];
+	bool fails;
 
 	if (w->wrote + n > STREAM)
 		return;
-	first = rnd(w, (unsigned)n);
-	fill_pattern(bytes, n, w->wrote);
-	iov[0] = (struct iovec){bytes, first};
-	iov[1] = (struct iovec){bytes + first, n - first};
-	took = record_transmit(&w->rec, w->fd, iov, 2, 0);
+	memset(bytes, '-', skip);
+	fill_pattern(bytes + skip, n, w->wrote);
+	cut(w, iov, bytes, skip + n);
+	fails = host_fails(w);
+	took = record_transmit(&w->rec, w->fd, iov, PIECES, skip);
+	CHECK(w, host_still(fails));
 	if (took < 0) {
 		CHECK(w, errno == EAGAIN || w->ended || w->reset || w->ending == GARBAGE);
 		if (errno == EAGAIN)

@@ -73,11 +73,8 @@ bool buf_add(struct buf *b, struct span s)
 	return true;
 }
 
-void buf_drop(struct buf *b, size_t n)
+void buf_emptied(struct buf *b)
 {
-	b->off += n;
-	if (b->off < b->end)
-		return;
 	b->off = b->end = 0;
 	if (b->cap > KEEP)
 		buf_free(b);

@@ -39,7 +39,13 @@ uint8_t *buf_room(struct buf *b, size_t n);
 void buf_grown(struct buf *b, size_t n);
 
 /* Forget the first n waiting bytes (n <= buf_len). */
-void buf_drop(struct buf *b, size_t n);
+void buf_emptied(struct buf *b);
+static inline void buf_drop(struct buf *b, size_t n)
+{
+	b->off += n;
+	if (b->off >= b->end)
+		buf_emptied(b);
+}
 
 /* Forget everything and give the memory back; max stays. */
 void buf_free(struct buf *b);

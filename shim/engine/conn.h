@@ -23,6 +23,7 @@
 #include "record.h"
 #include "talk.h"
 #include <pthread.h>
+#include <signal.h>
 
 enum conn_phase { CONN_TALK, CONN_GUARD, CONN_SHAKE, CONN_REDIAL, CONN_OPEN, CONN_CLEAR, CONN_BROKEN, CONN_GONE, CONN_REFUSED, CONN_CLOSED, CONN_MOVED };
 
@@ -73,7 +74,12 @@ void conn_unlock(struct conn *c);
 /* For who has no reference: lock c if fd is still a descriptor of it, which it then stays until conn_unlock(), for nobody wipes it without the
  * lock. False: not locked. */
 bool conn_lock_unless_left(struct conn *c, int fd);
-bool conn_nested(void);                   /* is this a signal handler that interrupted its own thread within conn_lock? Then no lock may be taken */
+/* Is this a signal handler that interrupted its own thread within conn_lock? Then no lock may be taken. */
+extern _Thread_local volatile sig_atomic_t conn_depth;
+static inline bool conn_nested(void)
+{
+	return conn_depth > 0;
+}
 void conn_fork_prepare(void);
 void conn_fork_parent(void);
 void conn_fork_child(void);

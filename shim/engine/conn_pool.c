@@ -81,12 +81,7 @@ void conn_put(struct conn *c)
 	pthread_mutex_unlock(&pool_lock);
 }
 
-static _Thread_local volatile sig_atomic_t depth;
-
-bool conn_nested(void)
-{
-	return depth > 0;
-}
+_Thread_local volatile sig_atomic_t conn_depth;
 
 static void enter(struct conn *c)
 {
@@ -96,21 +91,21 @@ static void enter(struct conn *c)
 
 void conn_lock(struct conn *c)
 {
-	depth++;
+	conn_depth++;
 	pthread_mutex_lock(&c->lock);
 	enter(c);
 }
 
 bool conn_lock_unless_left(struct conn *c, int fd)
 {
-	depth++;
+	conn_depth++;
 	pthread_mutex_lock(&c->lock);
 	if (front->holds(c, fd)) {
 		enter(c);
 		return true;
 	}
 	pthread_mutex_unlock(&c->lock);
-	depth--;
+	conn_depth--;
 	return false;
 }
 
@@ -119,7 +114,7 @@ void conn_unlock(struct conn *c)
 	if (c->rec.share)
 		share_exit(&c->rec);
 	pthread_mutex_unlock(&c->lock);
-	depth--;
+	conn_depth--;
 }
 
 static _Thread_local struct conn *only; /* a vfork() child shares it with the thread it came from */

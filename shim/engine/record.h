@@ -122,8 +122,14 @@ pid_t record_self(void);
 /* Has another living process this connection, too? */
 bool record_shared(const struct record *rec);
 /* May this process read, write? Not once it has lost touch with what others did. */
-bool record_may_read(const struct record *rec);
-bool record_may_write(const struct record *rec);
+static inline bool record_may_read(const struct record *rec)
+{
+	return !rec->share || !rec->deaf;
+}
+static inline bool record_may_write(const struct record *rec)
+{
+	return !rec->share || !rec->dumb;
+}
 /* Before TLS is up the connection is of the process that uses it first. */
 bool share_early(const struct record *rec);
 /* TLS is up. */

@@ -204,7 +204,7 @@ ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, siz
 		errno = EIO;
 		return -1;
 	}
-	if (record_flush(rec, fd) < 0)
+	if ((record_unsent(rec) || rec->send_error) && record_flush(rec, fd) < 0)
 		return -1;
 	if (!from.n)
 		return 0;

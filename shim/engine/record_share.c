@@ -416,13 +416,3 @@ void share_exit(struct record *rec)
 	}
 	pthread_mutex_unlock(&s->lock);
 }
-
-bool record_may_read(const struct record *rec)
-{
-	return !rec->share || !rec->deaf;
-}
-
-bool record_may_write(const struct record *rec)
-{
-	return !rec->share || !rec->dumb;
-}

@@ -42,18 +42,6 @@ static bool name_peer(struct tls *t)
 	return SSL_set_tlsext_host_name(t->ssl, sni) == 1;
 }
 
-static void note_key_update(int sent, int version, int type, const void *bytes, size_t n, SSL *ssl,
-			    void *of)
-{
-	struct tls *t = of;
-
-	(void)version;
-	(void)ssl;
-	if (sent && type == SSL3_RT_HANDSHAKE && n &&
-	    *(const uint8_t *)bytes == SSL3_MT_KEY_UPDATE && t->wire.rekeyed)
-		t->wire.rekeyed(t->wire.of);
-}
-
 static bool session_start(struct tls *t, const struct tls_session *resume)
 {
 	SSL_SESSION *resumed;
@@ -68,8 +56,6 @@ static bool session_start(struct tls *t, const struct tls_session *resume)
 	SSL_set_bio(t->ssl, bio, bio);
 	if (SSL_set_app_data(t->ssl, t) != 1)
 		return false;
-	SSL_set_msg_callback(t->ssl, note_key_update);
-	SSL_set_msg_callback_arg(t->ssl, t);
 	SSL_set_connect_state(t->ssl);
 	if (resume) {
 		t->guest = true;
@@ -194,11 +180,14 @@ enum tls_result tls_handshake(struct tls *t)
 	return result;
 }
 
-/* A record that was opened or sealed has put nothing into the queue, and to look there costs as much as a small record's encryption. */
-static void errors_back_after(enum tls_result result, struct errors *hosts)
+static void send_key_update(struct tls *t)
 {
-	if (result != TLS_DONE || hosts)
-		errors_back(hosts);
+	if (!SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED))
+		return;
+	if (SSL_do_handshake(t->ssl) != 1)
+		why_from_openssl(t);
+	else if (t->wire.rekeyed)
+		t->wire.rekeyed(t->wire.of);
 }
 
 enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
@@ -221,29 +210,31 @@ enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
 	}
 	/* A KeyUpdate that the peer asks for is sent now, and not with the next record: processes that share the session shall agree
 	 * on when that was (record_share.c). */
-	if (!t->notified && SSL_get_key_update_type(t->ssl) != SSL_KEY_UPDATE_NONE &&
-	    SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED))
-		SSL_do_handshake(t->ssl);
-	errors_back_after(result, hosts);
+	if (!t->notified && SSL_get_key_update_type(t->ssl) != SSL_KEY_UPDATE_NONE)
+		send_key_update(t);
+	/* A look at the queue is dear, and a record that could be opened has put nothing there. */
+	if (result != TLS_DONE || hosts || t->why[0])
+		errors_back(hosts);
 	errno = saved;
 	return result;
 }
 
 enum tls_result tls_seal(struct tls *t, const void *plain, size_t n)
 {
-	struct errors *hosts;
-	enum tls_result result = TLS_DONE;
 	int saved = errno;
 	size_t done;
 
 	if (t->why[0] || context_dead())
 		return TLS_BROKEN;
-	hosts = errors_aside();
-	if (SSL_write_ex(t->ssl, plain, n, &done) != 1)
-		result = broken(t);
-	errors_back_after(result, hosts);
+	/* The host's errors are not put aside: that costs more than the encryption of a line. They are lost when sealing fails, which is for want of
+	 * memory, for what the wire does not take is no error of OpenSSL's. */
+	if (SSL_write_ex(t->ssl, plain, n, &done) != 1) {
+		broken(t);
+		if (!t->stuck)
+			errors_back(NULL);
+	}
 	errno = saved;
-	return result;
+	return t->why[0] ? TLS_BROKEN : TLS_DONE;
 }
 
 void tls_keep_buffers(struct tls *t, bool keep)
@@ -276,8 +267,7 @@ void tls_update_key(struct tls *t)
 
 	if (!context_dead() && SSL_version(t->ssl) >= TLS1_3_VERSION) {
 		hosts = errors_aside();
-		if (SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED))
-			SSL_do_handshake(t->ssl);
+		send_key_update(t);
 		errors_back(hosts);
 	}
 }

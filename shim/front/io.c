@@ -145,7 +145,7 @@ static size_t receive_waiting(int fd, void *bytes, size_t n)
 							: 0;
 }
 
-static ssize_t receive_bytes(int fd, void *bytes, size_t n, int flags)
+__attribute__((noinline)) static ssize_t receive_bytes(int fd, void *bytes, size_t n, int flags)
 {
 	struct iovec iov = {bytes, n};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};

@@ -20,7 +20,7 @@ static _Thread_local struct known {
 		uintptr_t from;
 		size_t n; /* bytes; 0: none */
 	} range[KNOWN];
-	unsigned oldest;
+	unsigned latest, oldest;
 } known[2];
 
 static bool kernel_reads(uintptr_t page)
@@ -48,15 +48,23 @@ static bool is_there(uintptr_t address, enum access how)
 	return there;
 }
 
-/* Are the n > 0 bytes from `from` on in a range? */
-static bool is_known(const struct known *k, uintptr_t from, size_t n)
+static bool is_within(const struct range *r, uintptr_t from, size_t n)
 {
-	for (int i = 0; i < KNOWN; i++) {
-		size_t at = from - k->range[i].from;
+	size_t at = from - r->from;
 
-		if (at < k->range[i].n && n <= k->range[i].n - at)
+	return at < r->n && n <= r->n - at;
+}
+
+/* Are the n > 0 bytes from `from` on in a range? */
+static bool is_known(struct known *k, uintptr_t from, size_t n)
+{
+	if (is_within(&k->range[k->latest], from, n))
+		return true;
+	for (unsigned i = 0; i < KNOWN; i++)
+		if (is_within(&k->range[i], from, n)) {
+			k->latest = i;
 			return true;
-	}
+		}
 	return false;
 }
 

@@ -30,9 +30,10 @@ static struct conn_ref *ref(struct conn *c)
 /* The slot of fd, or NULL when no descriptor of its neighbourhood was ever ours. */
 static slot *find(int fd)
 {
-	slot *chunk = atomic_load_explicit(&chunks[fd / CHUNK], memory_order_acquire);
+	unsigned number = (unsigned)fd; /* a signed division is three times as long */
+	slot *chunk = atomic_load_explicit(&chunks[number / CHUNK], memory_order_acquire);
 
-	return chunk ? chunk + fd % CHUNK : NULL;
+	return chunk ? chunk + number % CHUNK : NULL;
 }
 
 /* One more reference, unless there are none left. */
