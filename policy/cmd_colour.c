@@ -8,7 +8,11 @@
 const char *colour(FILE *out, enum colour which)
 {
 	static const char *const codes[] = {
-		[COLOUR_OFF] = "\033[0m", [COLOUR_GOOD] = "\033[32m", [COLOUR_BAD] = "\033[31m"};
+		[COLOUR_OFF] = "\033[0m",
+		[COLOUR_GOOD] = "\033[32m",
+		[COLOUR_DOUBT] = "\033[33m",
+		[COLOUR_BAD] = "\033[31m",
+	};
 	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	if (!isatty(fileno(out)) || (none && *none) || !term || !strcmp(term, "dumb"))

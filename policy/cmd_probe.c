@@ -100,7 +100,7 @@ static int open_engine(struct probing *p)
 	void *object;
 
 	if (library_find(path))
-		strcpy(strrchr(path, '/') + 1, ""); /* it lies beside */
+		strrchr(path, '/')[1] = '\0'; /* it lies beside */
 	if (strlen(path) + sizeof ENGINE > sizeof path)
 		return wrong_words(verb, "the path to " ENGINE " is too long");
 	strcat(path, ENGINE);

@@ -20,7 +20,7 @@ struct probing {
 	const char *domain; /* --domain, or NULL */
 	const char *proto;  /* --proto, or what the policy or the port says */
 	unsigned port;
-	int timeout_s; /* --timeout; 0: not said */
+	int timeout_s;      /* --timeout; 0: not said */
 	long long start_ms; /* of the time that all has to fit into */
 	struct policy_files files;
 	struct policy *policy;
@@ -61,7 +61,7 @@ size_t rule_questions(const struct probing *p, struct probe_question questions[P
 int rule_verdict(const struct probing *p, const struct probe_result *r,
 		 const struct probe_question *questions, size_t n);
 
-/* The policy says never to connect. */
-int rule_never(const struct probing *p);
+/* May it be dialled at all? If not, it says why, and *code is the exit code. */
+bool rule_permits(const struct probing *p, int *code);
 
 #endif

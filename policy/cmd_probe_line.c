@@ -1,32 +1,18 @@
 /* SPDX-License-Identifier: MIT
  * cmd_probe_line: one line for each thing that is known, "key: value", for people and for grep. Servers choose much of it, so nothing that a
- * terminal would obey goes through. Colours only where there is a terminal, and nobody who does not want them (no-color.org). */
+ * terminal would obey goes through. */
 #include "cmd_probe.h"
 #include "lex.h"
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { VALUE_MAX = 1000 };
-
-static bool colourful(void)
-{
-	const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && !(no && *no) && terminal && strcmp(terminal, "dumb") != 0;
-}
-
-static void put_key(const char *key)
-{
-	printf(colourful() ? "\033[1m%s:\033[0m " : "%s: ", key);
-}
+enum { VALUE_MAX = 2 * PATH_MAX }; /* a rule of ours with its files; what servers say is shorter */
 
 void line_bytes(const char *key, const char *value, size_t n)
 {
 	const char *end = value + (n < VALUE_MAX ? n : VALUE_MAX);
 
-	put_key(key);
+	printf("%s: ", key);
 	while (value < end) {
 		bool harmless;
 		size_t length = lex_char(value, end, &harmless);
@@ -56,13 +42,11 @@ void line(const char *key, const char *format, ...)
 void line_verdict(const char *word, const char *why)
 {
 	bool good = !strcmp(word, "verified") || !strcmp(word, "pinned");
-	const char *colour = good ? "32" : !strcmp(word, "refused") ? "31" : "33";
+	enum colour which = good                       ? COLOUR_GOOD
+			    : !strcmp(word, "refused") ? COLOUR_BAD
+						       : COLOUR_DOUBT;
 
-	put_key("verdict");
-	if (colourful())
-		printf("\033[%sm%s\033[0m\n", colour, word);
-	else
-		puts(word);
+	printf("verdict: %s%s%s\n", colour(stdout, which), word, colour(stdout, COLOUR_OFF));
 	fflush(stdout);
 	if (why && *why)
 		line("why", "%s", why);

@@ -153,13 +153,13 @@ static int dial(const struct probing *p, const struct addrinfo *a, long long lef
 int probe_all(struct probing *p, const struct addrinfo *list)
 {
 	long long left;
-	int code = EXIT_UNREACHABLE, fd, said;
+	int code = EXIT_UNREACHABLE, refused, fd, said;
 
 	for (; list; list = list->ai_next) {
 		show_address(p, list);
 		p->verdict = probe_decide(p, list->ai_addr, p->proto);
-		if (p->verdict.needs & NEED_REFUSE || p->verdict.broken) {
-			code = rule_never(p);
+		if (!rule_permits(p, &refused)) {
+			code = refused;
 			continue;
 		}
 		said = p->timeout_s ? p->timeout_s : p->verdict.timeout_s;

@@ -69,7 +69,7 @@ static size_t begin_rule(char *text, size_t room, const struct probing *p, const
 static void suggest(const struct probing *p, const char *level, const char *name, const char *ca,
 		    const char *pin)
 {
-	char text[900];
+	char text[2 * PATH_MAX];
 	size_t n = begin_rule(text, sizeof text, p, level);
 
 	if (n < sizeof text)
@@ -244,11 +244,20 @@ int rule_verdict(const struct probing *p, const struct probe_result *r,
 	return code;
 }
 
-int rule_never(const struct probing *p)
+bool rule_permits(const struct probing *p, int *code)
 {
+	const struct verdict *v = &p->verdict;
+	const char *why = v->broken;
+
+	*code = EXIT_DENIED;
+	if (!why && v->needs & NEED_REFUSE)
+		why = "the rule says never to connect, so it was not probed";
+	if (!why) {
+		*code = EXIT_BROKEN;
+		if (p->engine->ready(v, &why))
+			return true;
+	}
 	say_rule(p);
-	line_verdict("refused", p->verdict.broken
-					? p->verdict.broken
-					: "the rule says never to connect, so it was not probed");
-	return EXIT_DENIED;
+	line_verdict("refused", why);
+	return false;
 }

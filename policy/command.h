@@ -58,7 +58,7 @@ unsigned proto_first_port(const char *proto);
 /* --- cmd_colour.c */
 
 /* What makes a terminal write in that colour from here on. Empty where out is no terminal, or NO_COLOR is set. */
-enum colour { COLOUR_OFF, COLOUR_GOOD, COLOUR_BAD };
+enum colour { COLOUR_OFF, COLOUR_GOOD, COLOUR_DOUBT, COLOUR_BAD };
 const char *colour(FILE *out, enum colour which);
 
 /* --- cmd_inspect.c */

@@ -54,6 +54,8 @@ struct probe_engine {
 	int abi;
 	/* The protocol's reference ("RFC 3207 section 4"), or NULL: there is none of that name. Static. */
 	const char *(*spec)(const char *proto);
+	/* Can everything be used that the verdict's rules name? False: *why is a sentence (static). */
+	bool (*ready)(const struct verdict *, const char **why);
 	/* A connected descriptor, non-blocking and close-on-exec, for the caller to close; -1 with errno, ETIMEDOUT when timeout_ms
 	 * have passed. Blocks so long. Not by the hooks, if the command itself runs under the shim. */
 	int (*dial)(const struct sockaddr *addr, socklen_t n, int timeout_ms);

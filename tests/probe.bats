@@ -212,6 +212,15 @@ only_words() {
   [ ! -e journal/1.wire ]
 }
 
+@test "probe: what the rule names cannot be used: nobody is dialled" {
+  serve
+  policy "verify to any port $PORT proto smtp cert $certs/good.pem key $certs/stranger.key"
+  probes 78
+  shows "verdict: refused" "why: the rule's \`cert\` and \`key\` cannot be read, or do not belong together"
+  peer_stop
+  [ ! -e journal/1.wire ]
+}
+
 @test "probe: none leaves it alone, and shows what would be there" {
   serve
   watch none

@@ -94,6 +94,7 @@ static const char *spec(const char *name)
 static const struct probe_engine probe_engine = {
 	.abi = PROBE_ABI,
 	.spec = spec,
+	.ready = tls_ready,
 	.dial = wire_dial,
 	.look = look,
 };
