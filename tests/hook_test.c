@@ -183,7 +183,7 @@ static void receive_edges(int fd, int peer)
 	struct msghdr msg = {.msg_iov = iov};
 	struct sockaddr_in from;
 	socklen_t n = sizeof(from);
-	char b[16];
+	char b[16] = "";
 	int have = -1;
 
 	SEE(read(fd, b, 0));
@@ -610,6 +610,31 @@ static void test_waiting(void)
 	close_pair(pair);
 }
 
+/* ThreadSanitizer's runtime turns vfork() into fork(): its children do not live in their parent's
+ * memory, so there is no telling whether they would touch what is in it. */
+#ifdef __SANITIZE_THREAD__
+#define VFORK_SHARES_MEMORY false
+#else
+#define VFORK_SHARES_MEMORY true
+#endif
+
+static void test_first_in_child_of_vfork(void)
+{
+	int status, child;
+
+	if ((child = vfork()) == 0)
+		_exit(process_borrowed() ? 0 : 1);
+	check(waitpid(child, &status, 0) == child && status == 0, "a child of vfork() does not");
+	check(!process_borrowed(), "which leaves it to its parent");
+	if ((child = fork()) == 0) {
+		if ((child = vfork()) == 0)
+			_exit(process_borrowed() && !process_estranged() ? 0 : 1);
+		_exit(waitpid(child, &status, 0) == child && status == 0 ? 0 : 1);
+	}
+	check(waitpid(child, &status, 0) == child && status == 0,
+	      "nor does a forked child's own child of vfork()");
+}
+
 /* Before the first connection. */
 static void test_first_in_child(void)
 {
@@ -617,22 +642,13 @@ static void test_first_in_child(void)
 
 	process_begin();
 	check(!process_borrowed(), "a new process owns its memory");
-	if ((child = vfork()) == 0)
-		_exit(process_borrowed() ? 0 : 1);
-	check(waitpid(child, &status, 0) == child && status == 0, "a child of vfork() does not");
-	check(!process_borrowed(), "which leaves it to its parent");
+	if (VFORK_SHARES_MEMORY)
+		test_first_in_child_of_vfork();
 	child = (int)syscall(SYS_fork);
 	if (child == 0)
 		_exit(!process_borrowed() && !process_borrowed() ? 0 : 1);
 	check(waitpid(child, &status, 0) == child && status == 0,
 	      "a forked child does, whoever forked it");
-	if ((child = fork()) == 0) {
-		if ((child = vfork()) == 0)
-			_exit(process_borrowed() && !process_estranged() ? 0 : 1);
-		_exit(waitpid(child, &status, 0) == child && status == 0 ? 0 : 1);
-	}
-	check(waitpid(child, &status, 0) == child && status == 0,
-	      "and its own child of vfork() does not");
 }
 
 int main(void)
