@@ -98,9 +98,13 @@ $(BUILD)/tests/oom.so: tests/oom.c
 	@mkdir -p $(@D)
 	gcc -std=gnu11 -O2 -g -Wall -Wextra -fPIC -shared -o $@ $<
 
+TEST_LIBS = $(filter %.a,$^)
 $(BUILD)/tests/%_test: tests/%_test.c $(BUILD)/libengine.a $(BUILD)/libfront.a $(BUILD)/libpolicy.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLFLAGS) -Ishim -Ishim/engine -Ishim/front -Ipolicy -o $@ $< $(filter %.a,$^) -lssl -lcrypto -lpthread
+	$(CC) $(ALLFLAGS) -Ishim -Ishim/engine -Ishim/front -Ipolicy -o $@ $< $(TEST_LIBS) -lssl -lcrypto -lpthread
+
+# A sanitizer's runtime, which the linker sees first, has a read() too: by themselves our hooks would not be taken from the archive then.
+$(BUILD)/tests/hook_test: TEST_LIBS = -Wl,--whole-archive $(BUILD)/libfront.a -Wl,--no-whole-archive $(BUILD)/libpolicy.a
 
 # Old programs: built as their packager would, fortified, and against no library of ours.
 $(BUILD)/tests/legacy/%: tests/legacy/%.c tests/legacy/legacy.h
