@@ -140,16 +140,31 @@ static bool beside(char path[static PATH_MAX])
 	return true;
 }
 
-/* The sanitizers' runtimes end the process on RTLD_DEEPBIND. */
-static int flags(void)
+/* Is it a function of a sanitizer's runtime? */
+static bool is_sanitizers(void *function)
 {
 	static const char *const runtimes[] = {"__asan_init", "__tsan_init", "__msan_init",
-					       "__lsan_init", "__ubsan_handle_pointer_overflow"};
+					       "__lsan_init"};
+	Dl_info its, runtimes_own;
+	void *init;
 
-	for (size_t i = 0; i < sizeof(runtimes) / sizeof(*runtimes); i++)
-		if (real_symbol(RTLD_DEFAULT, runtimes[i]))
-			return RTLD_NOW | RTLD_LOCAL;
-	return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+	if (!dladdr(function, &its))
+		return true;
+	for (size_t i = 0; i < sizeof(runtimes) / sizeof(*runtimes); i++) {
+		init = real_symbol(RTLD_DEFAULT, runtimes[i]);
+		if (init && dladdr(init, &runtimes_own) && its.dli_fbase == runtimes_own.dli_fbase)
+			return true;
+	}
+	return false;
+}
+
+/* RTLD_DEEPBIND: what the host calls by names of OpenSSL's is not for us. A sanitizer's dlopen() ends
+ * the process on it; where the runtime was preloaded ahead of us, libc's own is the next one. */
+static int flags(void)
+{
+	bool deep = !is_sanitizers(real_symbol(RTLD_NEXT, "dlopen"));
+
+	return RTLD_NOW | RTLD_LOCAL | (deep ? RTLD_DEEPBIND : 0);
 }
 
 static void *open_object(void)
