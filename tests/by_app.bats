@@ -14,8 +14,6 @@ load servers/postgresql
 load servers/mariadb
 load servers/ftpd
 
-spare_programs
-
 setup_file() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
   export mail=/var/lib/mail.test ldap=/var/lib/ldap.test pgsql=/var/lib/pgsql.test mysql=/var/lib/mysql.test ftp=/var/lib/ftp.test

@@ -15,6 +15,7 @@ legacy=$build/tests/legacy
 setup() { begin_test; }
 
 begin_test() {
+  exec {guard}> >(exec "${BASH_SOURCE[0]%/*}/guard" $((${BATS_TEST_TIMEOUT:-180} - 10)) $$ >/dev/null 2>&1 3>&-)
   cd "$BATS_TEST_TMPDIR" || return
   unset STARTTLS_POLICY LD_PRELOAD
   export HOME=$PWD LC_ALL=C
@@ -136,17 +137,17 @@ thread) runtime=$(gcc -print-file-name=libtsan.so) ;;
 *) runtime= ;;
 esac
 
-# spare_programs (at the top of a file): what Debian's programs do and its sanitizers do not bear, whether we are there or not. libgpg-error and
-# p11-kit, which libldap and so libpq need, leave libc's lock of locales taken under libasan, and who asks for it next waits for ever; PHP opens
-# its extensions with RTLD_DEEPBIND.
+# What Debian's programs do and its sanitizers do not bear, whether we are there or not, is spared them by a library ahead of the runtime.
+# libgpg-error and p11-kit (curl, mutt, msmtp, libpq, …) leave libc's locks of locales and of messages taken, and who asks for them next waits for ever;
+# PHP opens its extensions with RTLD_DEEPBIND.
 spare_programs() {
-  case ${SAN-} in address* | thread) ;; *) return 0 ;; esac
   local object=$BATS_RUN_TMPDIR/spare_programs.so
   [ -e "$object" ] || gcc -O2 -shared -fPIC -o "$object" -x c - <<'END'
 #define _GNU_SOURCE
 #include <dlfcn.h>
 void freelocale(void *locale) { (void)locale; }
 char *setlocale(int category, const char *name) { (void)category; (void)name; return "C"; }
+char *bindtextdomain(const char *domain, const char *directory) { (void)domain; return (char *)directory; }
 void *dlopen(const char *file, int mode)
 {
 	void *(*next)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
@@ -157,13 +158,11 @@ END
   runtime=$object:$runtime
   export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
 }
+[ -z "$runtime" ] || spare_programs
 
-# needs_runtime PROGRAM: some programs hang under the sanitizer's runtime alone (msmtp and curl do: a lock of glibc that their
-# libgpg-error takes before ASan is ready); nothing can be learned from them then
+# needs_runtime PROGRAM: some programs do not live under the sanitizer's runtime alone; nothing can be learned from them then
 needs_runtime() {
   local code=0
-  [ "$1" != ssmtp ] || [ -z "${SAN-}" ] ||
-    skip "ssmtp exports SSL_* of GnuTLS; only RTLD_DEEPBIND keeps them apart from ours, and the shim goes without it under sanitizers"
   [ -n "$runtime" ] || return 0
   [ "$SAN $1" != "thread /usr/lib/nullmailer/smtp" ] || skip "nullmailer-send learns of its child in a signal handler, which TSan puts off"
   timeout -s KILL 5 env LD_PRELOAD="$runtime" "$1" --version >/dev/null 2>&1 || code=$?

@@ -6,8 +6,6 @@
 load helper
 load servers/slapd
 
-spare_programs
-
 setup_file() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
   export server=/var/lib/slapd-good wrong=/var/lib/slapd-wrong

@@ -5,8 +5,6 @@
 
 load helper
 
-spare_programs
-
 # two_objects: program PLUGIN [PORT] opens the plug-in, which speaks to PORT; plugins/ is in its RUNPATH
 two_objects() {
   mkdir plugins

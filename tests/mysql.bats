@@ -7,8 +7,6 @@
 load helper
 load servers/mariadb
 
-spare_programs
-
 setup_file() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
   export server=/var/lib/mariadb-good wrong=/var/lib/mariadb-wrong

@@ -6,8 +6,6 @@
 load helper
 load servers/postgresql
 
-spare_programs
-
 setup_file() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
   export server=/var/lib/pgsql-good wrong=/var/lib/pgsql-wrong

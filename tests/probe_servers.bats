@@ -22,7 +22,6 @@ load servers/prosody
 load servers/slapd
 load servers/upsd
 
-spare_programs
 stop=()
 
 # Dovecot for all of its tests; the others are started where they are needed.
