@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 __attribute__((format(printf, 1, 2))) static int refuse(const char *format, ...)
@@ -120,9 +121,10 @@ static int check_policy(bool verbose)
 static int name_observed(const char *file, char path[PATH_MAX])
 {
 	FILE *out = fopen(file, "ae");
-	bool good = out && fseek(out, 0, SEEK_END) == 0;
+	struct stat st;
+	bool good = out && fstat(fileno(out), &st) == 0;
 
-	if (good && ftell(out) == 0)
+	if (good && st.st_size == 0)
 		fputs("# What 'starttls run --observe' saw: for each destination the rule that "
 		      "would "
 		      "have held.\n"

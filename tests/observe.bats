@@ -3,6 +3,8 @@
 # `starttls run --observe`: nothing that the user asks for is refused, what was seen becomes a policy, and that policy then holds.
 
 load helper
+load servers/postgresql
+load servers/prosody
 
 observe() {
   env LD_PRELOAD="$runtime" STARTTLS_LOG="$PWD/log" "$build/starttls" run --policy policy --observe=seen -- "$@"
@@ -137,4 +139,57 @@ rules() { sed -e '/^#/d' -e 's/ *#.*//' seen; }
   [ -e observed.policy ]
   run -125 "$build/starttls" run --observe=/no/such/directory/file true
   [[ $output == *"cannot write what is observed to '/no/such/directory/file': No such file or directory"* ]]
+}
+
+# --- other protocols
+
+@test "xmpp: the rule names the host that is dialled, and the certificate is for the domain, as the program's own stream has it" {
+  needs_private
+  prosody_start /var/lib/xmpp.observed "$certs/wrong-name.pem"
+  policy "verify to any port 5222 proto xmpp ca $certs/ca.pem"
+  for mode in observe enforce; do
+    run -0 "$mode" timeout 60 perl "$root/tests/xmpp_client.pl" localhost 5222 other.test "a word"
+    [[ $output == *"got: a word" ]]
+  done
+  prosody_stop /var/lib/xmpp.observed
+  log_says "starttls verified to=other.test"
+  [ "$(rules)" = "verify to localhost port 5222 proto xmpp ca $certs/ca.pem" ]
+}
+
+@test "pgsql: seen while it is upgraded, and while the program does TLS itself" {
+  needs_private
+  spare_programs
+  export PGHOST=mail.test PGUSER=joe PGPASSWORD=secret PGDATABASE=joe PGCONNECT_TIMEOUT=30
+  postgresql_start /var/lib/pgsql-observed "$certs/good.pem" 5432
+  policy "verify to any ca $certs/ca.pem"
+  for mode in observe enforce; do
+    PGSSLMODE=disable run -0 "$mode" psql -AtXc 'select 6 * 7'
+    [[ $output == *42 ]]
+  done
+  log_says "starttls verified to=mail.test"
+  [ "$(rules)" = "verify to mail.test port 5432 proto pgsql ca $certs/ca.pem" ]
+  rm seen
+  for mode in observe enforce; do
+    PGSSLMODE=require run -0 "$mode" psql -AtXc 'select 6 * 7'
+    log_says "starttls own to=mail.test"
+  done
+  [ "$(rules)" = "verify to mail.test port 5432 proto pgsql" ]
+  postgresql_stop /var/lib/pgsql-observed
+}
+
+@test "by app: a program that does its own STARTTLS is seen so, and still guarded afterwards" {
+  serve
+  policy "verify to any port $PORT proto smtp by app"
+  hard_mail >mail
+  send() {
+    "$1" msmtp --host=localhost --port="$PORT" --tls="$2" --tls-starttls=on --tls-trust-file="$certs/ca.pem" --from=from@example.org joe@mail.test <mail
+  }
+  needs_runtime msmtp
+  for mode in observe enforce; do
+    run -0 send "$mode" on
+    log_says "starttls own to=localhost"
+  done
+  [ "$(rules)" = "verify to localhost port $PORT proto smtp by app" ]
+  run ! send enforce off
+  log_says "starttls refused to=localhost"
 }

@@ -147,6 +147,8 @@ static bool write_rule(struct line *l, const struct event *e)
 	case EVENT_OWN:
 		put(l, "verify");
 		put_selectors(l, e, true);
+		if (e->observed->by_app)
+			put(l, " by app");
 		put_remark(l, "the program's own TLS", "whom it trusts is its business");
 		return true;
 	case EVENT_REFUSED:
