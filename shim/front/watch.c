@@ -2,6 +2,7 @@
  * watch: the policy, asked at connect(). Everything that is not certain ends in a refusal. */
 #include "watch.h"
 #include "adopt.h"
+#include "ask.h"
 #include "copies.h"
 #include "engine_open.h"
 #include "inherit.h"
@@ -11,10 +12,8 @@
 #include "process.h"
 #include "real.h"
 #include "slot.h"
-#include "start.h"
 #include "table.h"
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -27,93 +26,6 @@ struct dial {
 	struct verdict verdict;
 	char name[NAME_ROOM];
 };
-
-static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
-static struct policy *_Atomic policy; /* NULL: not read yet, or memory was out */
-static char program[PATH_MAX];
-
-/* Reading the policy and opening the engine may connect (a name service asked about a user): that must not come back to us. */
-static _Thread_local bool busy;
-
-/* An upgraded program runs from a deleted file, and is still the same to its policy. */
-static void find_program(void)
-{
-	static const char deleted[] = " (deleted)";
-	const size_t extra = sizeof(deleted) - 1;
-	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (n > (ssize_t)extra && strcmp(program + n - extra, deleted) == 0)
-		program[(size_t)n - extra] = 0;
-}
-
-static void load(void)
-{
-	struct policy_files files = policy_files();
-	const char *named = start_policy();
-	int cancel;
-
-	if (named && *named) { /* holds, even if the program has emptied its environment since */
-		files.user = named;
-		files.user_required = true;
-	}
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	busy = true;
-	find_program();
-	policy = policy_load(&files, NULL);
-	busy = false;
-	pthread_setcancelstate(cancel, NULL);
-}
-
-static void loading_lock(void)
-{
-	pthread_mutex_lock(&loading);
-}
-
-static void loading_unlock(void)
-{
-	pthread_mutex_unlock(&loading);
-}
-
-static void survive_fork(void)
-{
-	pthread_atfork(loading_lock, loading_unlock, loading_unlock);
-}
-
-/* The policy of this process. NULL: memory is out. It is tried again then, for the next connection shall not suffer. */
-static const struct policy *get_policy(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	const struct policy *p = atomic_load(&policy);
-
-	if (p)
-		return p;
-	pthread_once(&once, survive_fork);
-	loading_lock();
-	if (!policy)
-		load();
-	loading_unlock();
-	return policy;
-}
-
-/* Fill d->verdict. */
-static void ask(struct dial *d)
-{
-	const struct policy *p = get_policy();
-	struct target target = {
-		.addr = (const struct sockaddr *)&d->order.addr,
-		.name = d->order.name,
-		.uid = policy_asks_user(p) ? geteuid() : 0,
-		.observing = start_observe() != NULL,
-	};
-
-	target.program = *program ? program : NULL;
-	policy_decide(p, &target, &d->verdict);
-	if (p)
-		return;
-	d->verdict.watched = true; /* any connection may be one that matters */
-	d->verdict.broken = policy_broken(NULL);
-}
 
 static bool is_tcp(int fd)
 {
@@ -137,7 +49,7 @@ static bool ours(struct dial *d, int fd, const struct sockaddr *addr, socklen_t 
 	int error = errno;
 	bool is;
 
-	if (busy || len > sizeof(d->order.addr))
+	if (ask_busy || len > sizeof(d->order.addr))
 		return false;
 	memset(&d->order, 0, sizeof(d->order));
 	memcpy(&d->order.addr, addr, len);
@@ -145,7 +57,7 @@ static bool ours(struct dial *d, int fd, const struct sockaddr *addr, socklen_t 
 	d->order.verdict = &d->verdict;
 	if (names_find(addr->sa_family, names_address(addr), d->name))
 		d->order.name = d->name;
-	ask(d);
+	ask_policy(&d->order, &d->verdict);
 	is = d->verdict.watched && is_tcp(fd);
 	if (is && !d->verdict.needs && !d->verdict.broken) {
 		observe_none(&d->order);
@@ -244,7 +156,7 @@ static struct conn *open_conn(int fd, struct dial *d, const char **why)
 		return NULL;
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	busy = true;
+	ask_busy = true;
 	real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
 	if ((e = engine_get(why)) && (c = e->open(&d->order, why)))
 		take_low_water(fd, c);
@@ -253,7 +165,7 @@ static struct conn *open_conn(int fd, struct dial *d, const char **why)
 		*why = (unsigned)fd < TABLE_FDS ? "out of memory"
 						: "the descriptor's number is too large";
 	}
-	busy = false;
+	ask_busy = false;
 	pthread_setcancelstate(cancel, NULL);
 	return c;
 }
@@ -293,18 +205,18 @@ static struct conn *open_data(int fd, struct dial *d, const struct sockaddr *own
 	int cancel;
 
 	*why = NULL;
-	if (busy || !engine || !atomic_load_explicit(engine->announced, memory_order_relaxed) ||
+	if (ask_busy || !engine || !atomic_load_explicit(engine->announced, memory_order_relaxed) ||
 	    process_borrowed() || !is_tcp(fd))
 		return NULL;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	busy = true;
+	ask_busy = true;
 	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
 	c = engine->open_data(&d->order, own, why);
 	if (c && !put(fd, c)) {
 		c = NULL;
 		*why = "out of memory, or the descriptor's number is too large";
 	}
-	busy = false;
+	ask_busy = false;
 	pthread_setcancelstate(cancel, NULL);
 	return c;
 }
@@ -333,7 +245,7 @@ static void fill(struct dial *d, const struct sockaddr *addr, socklen_t len)
 /* May there be a connection at all? 0, or -1 as from refuse(). */
 static int permit(const struct dial *d)
 {
-	if (d->verdict.broken && policy)
+	if (d->verdict.broken && ask_readable())
 		return refuse_broken(d);
 	if (d->verdict.broken)
 		return refuse(d, d->verdict.broken);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * ask: see the header. */
+#include "ask.h"
+#include "start.h"
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+static struct policy *_Atomic policy; /* NULL: not read yet, or memory was out */
+static char program[PATH_MAX];
+
+_Thread_local bool ask_busy;
+
+/* An upgraded program runs from a deleted file, and is still the same to its policy. */
+static void find_program(void)
+{
+	static const char deleted[] = " (deleted)";
+	const size_t extra = sizeof(deleted) - 1;
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (n > (ssize_t)extra && strcmp(program + n - extra, deleted) == 0)
+		program[(size_t)n - extra] = 0;
+}
+
+static void load(void)
+{
+	struct policy_files files = policy_files();
+	const char *named = start_policy();
+	int cancel;
+
+	if (named && *named) { /* holds, even if the program has emptied its environment since */
+		files.user = named;
+		files.user_required = true;
+	}
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	ask_busy = true;
+	find_program();
+	policy = policy_load(&files, NULL);
+	ask_busy = false;
+	pthread_setcancelstate(cancel, NULL);
+}
+
+static void loading_lock(void)
+{
+	pthread_mutex_lock(&loading);
+}
+
+static void loading_unlock(void)
+{
+	pthread_mutex_unlock(&loading);
+}
+
+static void survive_fork(void)
+{
+	pthread_atfork(loading_lock, loading_unlock, loading_unlock);
+}
+
+/* The policy of this process. NULL: memory is out. It is tried again then, for the next connection shall not suffer. */
+static const struct policy *get_policy(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	const struct policy *p = atomic_load(&policy);
+
+	if (p)
+		return p;
+	pthread_once(&once, survive_fork);
+	loading_lock();
+	if (!policy)
+		load();
+	loading_unlock();
+	return policy;
+}
+
+void ask_policy(const struct order *o, struct verdict *v)
+{
+	const struct policy *p = get_policy();
+	struct target target = {
+		.addr = (const struct sockaddr *)&o->addr,
+		.name = o->name,
+		.uid = policy_asks_user(p) ? geteuid() : 0,
+		.observing = start_observe() != NULL,
+	};
+
+	target.program = *program ? program : NULL;
+	policy_decide(p, &target, v);
+	if (p)
+		return;
+	v->watched = true; /* any connection may be one that matters */
+	v->broken = policy_broken(NULL);
+}
+
+bool ask_readable(void)
+{
+	return policy;
+}
