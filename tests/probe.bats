@@ -192,6 +192,41 @@ only_words() {
   shows "verdict: refused" "why: the server wants a client certificate: put \`cert\` and \`key\` into the rule"
 }
 
+@test "probe: the verdict is what the shim does, for every certificate under every rule" {
+  local pin certificate rule program
+  pin=$(openssl x509 -in "$certs/good.pem" -pubkey -noout | openssl pkey -pubin -outform der | sha256sum | cut -d' ' -f1)
+  for certificate in good self-signed expired wrong-name untrusted intermediate; do
+    serve --cert "$certs/$certificate.pem"
+    for rule in may encrypt verify "verify ca $certs/ca.pem" "verify ca $certs/ca.pem name other.test" \
+      "verify ca $certs/below.pem min 1.3" "fingerprint pin sha256:$pin"; do
+      echo "$certificate, $rule"
+      policy "${rule%% *} to any port $PORT proto smtp ${rule#"${rule%% *}"}"
+      rm -f log
+      program=0
+      mailer shim || program=77
+      run --separate-stderr probe "localhost:$PORT"
+      [ "$status" = "$program" ]
+      log_says "starttls $(value verdict) "
+      [ "$program" = 0 ] || log_says "why=\"$(value why | tr -d '"')"
+    done
+    peer_stop
+  done
+}
+
+@test "probe: both layers of the policy must be content" {
+  needs_private
+  serve
+  mkdir -p /etc/starttls
+  echo "verify to any port $PORT proto smtp" >/etc/starttls/policy
+  watch verify
+  probes 77
+  [[ $(value why) == "no trust anchor here has signed"* ]]
+  echo "encrypt to any port $PORT proto smtp min 1.3" >/etc/starttls/policy
+  probes 0
+  rm /etc/starttls/policy
+  shows "verdict: verified"
+}
+
 # --- levels
 
 @test "probe: encrypt lets everybody through, and says that nobody is authenticated" {
