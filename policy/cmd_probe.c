@@ -95,12 +95,13 @@ static int parse_arguments(int argc, char **argv, struct probing *p)
 
 static int open_engine(struct probing *p)
 {
-	char path[PATH_MAX] = "";
+	char path[PATH_MAX];
 	starttls_probe_fn *door;
 	void *object;
 
-	if (library_find(path))
-		strrchr(path, '/')[1] = '\0'; /* it lies beside */
+	if (!library_find(path))
+		strcpy(path, STARTTLS_LIBDIR "/libstarttls.so");
+	strrchr(path, '/')[1] = '\0'; /* it lies beside */
 	if (strlen(path) + sizeof ENGINE > sizeof path)
 		return wrong_words(verb, "the path to " ENGINE " is too long");
 	strcat(path, ENGINE);

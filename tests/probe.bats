@@ -494,5 +494,8 @@ END
   policy "verify to any"
   ./starttls check policy
   run --separate-stderr -69 ./starttls probe localhost:25
-  [[ $stderr == *"libstarttls-tls.so"* ]]
+  [[ $stderr == "starttls probe: $PWD/libstarttls-tls.so: cannot open"* ]]
+  rm libstarttls.so
+  run --separate-stderr -69 ./starttls probe localhost:25
+  [[ $stderr == "starttls probe: /"*"/libstarttls-tls.so: cannot open"* && $stderr != *.so*.so*.so* ]]
 }
