@@ -147,7 +147,7 @@ static void read_line(struct libraries *all, char *line)
 
 static pid_t list(const struct inspection *i, const char *loader, int ends[2])
 {
-	pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
+	pid_t pid = pipe_above(ends) ? fork() : -1;
 
 	if (pid != 0)
 		return pid;

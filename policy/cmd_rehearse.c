@@ -19,9 +19,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* dup2() of a descriptor to itself would leave it close-on-exec. */
+static int above(int fd)
+{
+	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd >= 0)
+		close(fd);
+	return copy;
+}
+
+bool pipe_above(int ends[2])
+{
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return false;
+	ends[0] = above(ends[0]);
+	ends[1] = above(ends[1]);
+	return ends[0] >= 0 && ends[1] >= 0;
+}
+
 static void rehearse_as_child(char **command, const int ends[2])
 {
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int null = above(open("/dev/null", O_RDONLY | O_CLOEXEC));
 
 	if (null >= 0 && dup2(null, 0) == 0 && dup2(ends[1], 1) == 1 && dup2(ends[1], 2) == 2 &&
 	    setenv("LD_TRACE_LOADED_OBJECTS", "1", 1) == 0) {
@@ -41,6 +60,8 @@ static bool is_secure(pid_t pid)
 
 	snprintf(name, sizeof name, "/proc/%d/auxv", (int)pid);
 	in = fopen(name, "re");
+	if (!in && errno == ENOENT)
+		return false; /* there is no /proc here */
 	while (in && fread(&entry, sizeof entry, 1, in) == 1)
 		if (entry.a_type == AT_SECURE)
 			secure = entry.a_un.a_val != 0;
@@ -112,7 +133,7 @@ bool program_rehearse(char **command, const char *library, FILE *out)
 	FILE *list;
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC) == 0 && (list = fdopen(ends[0], "r"))) {
+	if (pipe_above(ends) && (list = fdopen(ends[0], "r"))) {
 		pid = fork();
 		if (pid == 0)
 			rehearse_as_child(command, ends);

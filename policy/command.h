@@ -70,6 +70,9 @@ bool program_inspect(const char *path, const char *library, FILE *out, const cha
 
 /* --- cmd_rehearse.c */
 
+/* A pipe with both ends close-on-exec and above the standard descriptors, some of which may be closed. False, with errno. */
+bool pipe_above(int ends[2]);
+
 /* Start the command as far as its loader, with this process's environment, and look whether the library gets into it. The command itself
  * never begins. False: it does not, and out says why. A command that cannot be started is nobody's business here: true. */
 bool program_rehearse(char **command, const char *library, FILE *out);

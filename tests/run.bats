@@ -113,6 +113,29 @@ END
   log_says "rule=$PWD/policy:1"
 }
 
+@test "with SIGCHLD ignored or blocked it starts all the same, and the program finds it so" {
+  policy "verify to any"
+  run -0 perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV' "${shim_command[@]}" grep ^SigIgn /proc/self/status
+  (( 0x${output##*:[[:space:]]} & 1 << 16 ))
+  run -0 perl -MPOSIX -e 'sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGCHLD)); exec @ARGV' "${shim_command[@]}" grep ^SigBlk /proc/self/status
+  (( 0x${output##*:[[:space:]]} & 1 << 16 ))
+}
+
+@test "with standard descriptors closed it starts all the same, and they stay closed" {
+  policy "verify to any"
+  for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- >&- 2>&-'; do
+    code=0
+    eval '"${shim_command[@]}" sh -c "exit 7"' "$closed" || code=$?
+    [ "$code" = 7 ]
+  done
+  run -7 bash -c '"$@" python3 -c "import os
+for fd in 0, 1:
+    try: os.fstat(fd)
+    except OSError: continue
+    os._exit(1)
+os._exit(7)" <&- >&-' bash "${shim_command[@]}"
+}
+
 # --- what the loader makes of it
 
 @test "a program that the loader gives more rights is not started, and no byte of it comes out" {
@@ -229,6 +252,20 @@ END
   says "'/bin/echo' was not started: its real and effective user or group differ"
   run -0 shim perl -e '$< = $> = 65534; exec "/bin/echo", "started"'
   [ "${lines[-1]}" = started ]
+}
+
+@test "a process that may not read the library any more, or not from its root directory, starts no program" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  policy "verify to any"
+  mkdir -m 700 closed
+  cp "$build/starttls" "$build/libstarttls.so" closed
+  chmod 711 .
+  run -125 env LD_PRELOAD="$runtime" closed/starttls run --policy policy -- perl -e '$( = $) = "65534 65534"; $< = $> = 65534; exec "/bin/echo", "started"'
+  says "'/bin/echo' was not started: this process cannot read libstarttls.so"
+  mkdir jail
+  cp /bin/true jail
+  run -125 shim perl -e 'chroot "jail" or die; chdir "/"; exec "/true"'
+  says "'/true' was not started: this process cannot read libstarttls.so"
 }
 
 @test "a script that keeps LD_PRELOAD and nothing else still has run's policy, and is still looked after" {

@@ -119,6 +119,15 @@ static bool is_starttls(const char *path, const char *run)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* It may lie outside of a new root directory, or where a new user may not go; the loader then says a word on stderr, and goes on. */
+static bool library_is_there(const char *run)
+{
+	char library[PATH_MAX];
+	int n = snprintf(library, sizeof(library), "%.*s", (int)strcspn(run, ":"), run);
+
+	return n < PATH_MAX && faccessat(AT_FDCWD, library, R_OK, AT_EACCESS) == 0;
+}
+
 /* For people at the terminal, and for those who read the log. */
 static void tell(void *path, const char *why)
 {
@@ -134,6 +143,23 @@ static void tell(void *path, const char *why)
 		syscall(SYS_write, STDERR_FILENO, line, n);
 }
 
+/* Why the loader will not put the library into whatever this process executes; NULL: it will, where the program's file lets it. */
+static const char *obstacle(char *const envp[], const char *run)
+{
+	/* What the kernel goes by for AT_SECURE besides the file: execve(2). */
+	if (getuid() != geteuid() || getgid() != getegid())
+		return "its real and effective user or group differ, so the loader ignores "
+		       "LD_PRELOAD; let the program give up its rights before it starts others";
+	if (!preloads(envp, run))
+		return "its environment lacks LD_PRELOAD, so it would speak plaintext; leave "
+		       "LD_PRELOAD in it (env -i LD_PRELOAD=\"$LD_PRELOAD\" …), or put 'starttls "
+		       "run' in front of this program instead";
+	if (!library_is_there(run))
+		return "this process cannot read libstarttls.so, because of its user or its root "
+		       "directory; install the library where it can";
+	return NULL;
+}
+
 static bool forbids(const char *path, char *const envp[], const char *run)
 {
 	const struct hold h = {
@@ -142,24 +168,16 @@ static bool forbids(const char *path, char *const envp[], const char *run)
 		.say = tell,
 		.of = (void *)path,
 	};
+	const char *why;
 
 	if (!is_executable(path))
 		return false;
-	/* What the kernel goes by for AT_SECURE besides the file: execve(2). */
-	if (getuid() != geteuid() || getgid() != getegid()) {
-		tell((void *)path,
-		     "its real and effective user or group differ, so the loader ignores "
-		     "LD_PRELOAD; let the program give up its rights before it starts others");
-		return true;
-	}
-	if (preloads(envp, run))
+	why = obstacle(envp, run);
+	if (!why)
 		return !hold_file(&h, path);
 	if (is_starttls(path, run))
 		return false;
-	tell((void *)path,
-	     "its environment lacks LD_PRELOAD, so it would speak plaintext; leave LD_PRELOAD in "
-	     "it (env -i LD_PRELOAD=\"$LD_PRELOAD\" …), or put 'starttls run' in front of this "
-	     "program instead");
+	tell((void *)path, why);
 	return true;
 }
 
