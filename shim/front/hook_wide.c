@@ -132,49 +132,161 @@ HOOK int __vwprintf_chk(int flag, const wchar_t *format, va_list args)
 	return __vfwprintf_chk(stdout, flag, format, args);
 }
 
-/* A function with a `…` is the one with a va_list behind it. */
-#define HAND_ON(last, call) \
-	{ \
-		va_list args; \
-		int result; \
-\
-		va_start(args, last); \
-		result = call; \
-		va_end(args); \
-		return result; \
-	}
-
 HOOK int fwprintf(FILE *file, const wchar_t *format, ...)
-	HAND_ON(format, vfwprintf(file, format, args)) HOOK
-	int __fwprintf_chk(FILE *file, int flag, const wchar_t *format, ...)
-		HAND_ON(format, __vfwprintf_chk(file, flag, format, args)) HOOK
-	int wprintf(const wchar_t *format, ...)
-		HAND_ON(format, vfwprintf(stdout, format, args)) HOOK
-	int __wprintf_chk(int flag, const wchar_t *format, ...)
-		HAND_ON(format, __vfwprintf_chk(stdout, flag, format, args))
+{
+	va_list args;
+	int n;
 
-/* --- formatted input: each function as often as there were C standards with another idea of it. In the headers their names may stand for one
- * another, so here they have others. */
+	va_start(args, format);
+	n = vfwprintf(file, format, args);
+	va_end(args);
+	return n;
+}
 
-#define SCANNERS(mine, libcs, vfw) \
-	extern int mine##vfwscanf(FILE *file, const wchar_t *format, \
-				  va_list args) __asm__(libcs "vfwscanf"); \
-	extern int mine##vwscanf(const wchar_t *format, va_list args) __asm__(libcs "vwscanf"); \
-	extern int mine##fwscanf(FILE *file, const wchar_t *format, ...) __asm__(libcs "fwscanf"); \
-	extern int mine##wscanf(const wchar_t *format, ...) __asm__(libcs "wscanf"); \
-	HOOK int mine##vfwscanf(FILE *file, const wchar_t *format, va_list args) \
-	{ \
-		return stream_is(file) ? wide_scan(file, real.vfw, format, args) \
-				       : real.vfw(file, format, args); \
-	} \
-	HOOK int mine##vwscanf(const wchar_t *format, va_list args) \
-	{ \
-		return mine##vfwscanf(stdin, format, args); \
-	} \
-	HOOK int mine##fwscanf(FILE *file, const wchar_t *format, ...) \
-		HAND_ON(format, mine##vfwscanf(file, format, args)) \
-			HOOK int mine##wscanf(const wchar_t *format, ...) \
-				HAND_ON(format, mine##vfwscanf(stdin, format, args))
+HOOK int __fwprintf_chk(FILE *file, int flag, const wchar_t *format, ...)
+{
+	va_list args;
+	int n;
 
-			SCANNERS(gnu_, "", vfwscanf) SCANNERS(c99_, "__isoc99_", __isoc99_vfwscanf)
-				SCANNERS(c23_, "__isoc23_", __isoc23_vfwscanf)
+	va_start(args, format);
+	n = __vfwprintf_chk(file, flag, format, args);
+	va_end(args);
+	return n;
+}
+
+HOOK int wprintf(const wchar_t *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vfwprintf(stdout, format, args);
+	va_end(args);
+	return n;
+}
+
+HOOK int __wprintf_chk(int flag, const wchar_t *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = __vfwprintf_chk(stdout, flag, format, args);
+	va_end(args);
+	return n;
+}
+
+/* --- formatted input: each function as often as there were C standards with another idea of it. Under the first one's names the headers give us
+ * those of the second. */
+
+extern int gnu_vfwscanf(FILE *file, const wchar_t *format, va_list args) __asm__("vfwscanf");
+extern int gnu_vwscanf(const wchar_t *format, va_list args) __asm__("vwscanf");
+extern int gnu_fwscanf(FILE *file, const wchar_t *format, ...) __asm__("fwscanf");
+extern int gnu_wscanf(const wchar_t *format, ...) __asm__("wscanf");
+extern int __isoc99_vfwscanf(FILE *file, const wchar_t *format, va_list args);
+extern int __isoc99_vwscanf(const wchar_t *format, va_list args);
+extern int __isoc99_fwscanf(FILE *file, const wchar_t *format, ...);
+extern int __isoc99_wscanf(const wchar_t *format, ...);
+extern int __isoc23_vfwscanf(FILE *file, const wchar_t *format, va_list args);
+extern int __isoc23_vwscanf(const wchar_t *format, va_list args);
+extern int __isoc23_fwscanf(FILE *file, const wchar_t *format, ...);
+extern int __isoc23_wscanf(const wchar_t *format, ...);
+
+HOOK int gnu_vfwscanf(FILE *file, const wchar_t *format, va_list args)
+{
+	return stream_is(file) ? wide_scan(file, real.vfwscanf, format, args)
+			       : real.vfwscanf(file, format, args);
+}
+
+HOOK int gnu_vwscanf(const wchar_t *format, va_list args)
+{
+	return gnu_vfwscanf(stdin, format, args);
+}
+
+HOOK int gnu_fwscanf(FILE *file, const wchar_t *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = gnu_vfwscanf(file, format, args);
+	va_end(args);
+	return n;
+}
+
+HOOK int gnu_wscanf(const wchar_t *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = gnu_vfwscanf(stdin, format, args);
+	va_end(args);
+	return n;
+}
+
+HOOK int __isoc99_vfwscanf(FILE *file, const wchar_t *format, va_list args)
+{
+	return stream_is(file) ? wide_scan(file, real.__isoc99_vfwscanf, format, args)
+			       : real.__isoc99_vfwscanf(file, format, args);
+}
+
+HOOK int __isoc99_vwscanf(const wchar_t *format, va_list args)
+{
+	return __isoc99_vfwscanf(stdin, format, args);
+}
+
+HOOK int __isoc99_fwscanf(FILE *file, const wchar_t *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = __isoc99_vfwscanf(file, format, args);
+	va_end(args);
+	return n;
+}
+
+HOOK int __isoc99_wscanf(const wchar_t *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = __isoc99_vfwscanf(stdin, format, args);
+	va_end(args);
+	return n;
+}
+
+HOOK int __isoc23_vfwscanf(FILE *file, const wchar_t *format, va_list args)
+{
+	return stream_is(file) ? wide_scan(file, real.__isoc23_vfwscanf, format, args)
+			       : real.__isoc23_vfwscanf(file, format, args);
+}
+
+HOOK int __isoc23_vwscanf(const wchar_t *format, va_list args)
+{
+	return __isoc23_vfwscanf(stdin, format, args);
+}
+
+HOOK int __isoc23_fwscanf(FILE *file, const wchar_t *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = __isoc23_vfwscanf(file, format, args);
+	va_end(args);
+	return n;
+}
+
+HOOK int __isoc23_wscanf(const wchar_t *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = __isoc23_vfwscanf(stdin, format, args);
+	va_end(args);
+	return n;
+}
