@@ -35,6 +35,15 @@ same_as_native() {
   TSAN_OPTIONS+=:report_signal_unsafe=0 # OpenSSL calls malloc(): README, "What it cannot do"
   same_as_native -- interplay handler
 }
+@test "an alarm that leaves read() by siglongjmp() while it waits: the connection goes on" {
+  same_as_native -- jumper wait
+  facts "^end close_notify"
+}
+@test "one that leaves read() while it is busy: nothing hangs afterwards" {
+  TSAN_OPTIONS+=:report_signal_unsafe=0
+  same_as_native -- jumper busy
+}
+@test "a signal handler that closes what its thread reads from, and leaves read()" { same_as_native -- jumper close; }
 @test "fork() 40 times while three threads talk" {
   same_as_native -- interplay fork
   facts "^end close_notify"

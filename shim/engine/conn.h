@@ -20,6 +20,7 @@
 
 #include "../engine.h"
 #include "data.h"
+#include "lock.h"
 #include "record.h"
 #include "talk.h"
 #include <pthread.h>
@@ -34,7 +35,10 @@ struct conn {
 	struct conn_ref ref;      /* first: engine.h */
 	struct conn *next;        /* every conn there ever was, for fork() */
 	struct conn *next_free;
-	pthread_mutex_t lock;
+	struct lock lock;
+	uint64_t signals;         /* the mask of who has the lock, when it is quiet */
+	bool quiet;               /* signals are kept out */
+	bool interrupted;         /* fork(): by a handler that came while its thread had the lock */
 	enum conn_phase phase;    /* from here on a conn's own; above: for ever */
 	struct talk *talk;        /* until TLS is up, the app's early bytes are sent and nothing is left to do inside TLS; refusal
 				     text stays in it */
@@ -50,7 +54,9 @@ struct conn {
 	bool shut_read;
 	int low_water;            /* the app's SO_RCVLOWAT; 0: 1 */
 	unsigned unpushed;        /* writes since the last read: Nagle may be holding the tail back */
-	bool dialling;            /* REDIAL: a thread is at it */
+	bool dialling;            /* REDIAL: a thread is at it: */
+	pid_t dialler;
+	const void *dials_at;     /* where on its stack */
 	bool finished_unacked;    /* the app has not written since our Finished went out */
 	uint64_t cookie;          /* of the socket */
 	bool urgent_inline;       /* what the app sends with MSG_OOB is part of the stream */
@@ -74,12 +80,19 @@ void conn_unlock(struct conn *c);
 /* For who has no reference: lock c if fd is still a descriptor of it, which it then stays until conn_unlock(), for nobody wipes it without the
  * lock. False: not locked. */
 bool conn_lock_unless_left(struct conn *c, int fd);
-/* Is this a signal handler that interrupted its own thread within conn_lock? Then no lock may be taken. */
+/* Is this a signal handler that interrupted its own thread within conn_lock? Then no lock may be taken. Asked first by every call: it also gives up what
+ * a handler of this thread has left by siglongjmp(). (conn_lock.c) */
 extern _Thread_local volatile sig_atomic_t conn_depth;
+bool conn_look_around(void);
 static inline bool conn_nested(void)
 {
-	return conn_depth > 0;
+	return conn_depth && conn_look_around();
 }
+/* Around waiting, without the lock and with one reference to c: left by siglongjmp(), the call's reference is given back. */
+void conn_wait_begins(struct conn *c);
+void conn_wait_ends(void);
+/* Has the function of this thread which stood on the stack there (__builtin_frame_address) been left by siglongjmp()? */
+bool conn_frame_gone(const void *frame);
 void conn_fork_prepare(void);
 void conn_fork_parent(void);
 void conn_fork_child(void);

@@ -7,7 +7,6 @@
  * fork(): both processes then have the same session; record_share.c keeps them in step. Nobody is inside while the process is copied. */
 #include "conn.h"
 #include "sys.h"
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -33,7 +32,6 @@ static struct conn *make(void)
 
 	if (!c)
 		return NULL;
-	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_lock(&pool_lock);
 	c->next = all;
 	all = c;
@@ -72,49 +70,13 @@ void conn_put(struct conn *c)
 {
 	if (atomic_fetch_sub(&c->ref.refs, 1) != 1)
 		return;
-	pthread_mutex_lock(&c->lock); /* nobody else can have it: for fork() only */
+	lock_take(&c->lock); /* nobody else can have it: for fork() only */
 	wipe(c);
-	pthread_mutex_unlock(&c->lock);
+	lock_give(&c->lock);
 	pthread_mutex_lock(&pool_lock);
 	c->next_free = idle;
 	idle = c;
 	pthread_mutex_unlock(&pool_lock);
-}
-
-_Thread_local volatile sig_atomic_t conn_depth;
-
-static void enter(struct conn *c)
-{
-	if (c->rec.share && c->phase == CONN_OPEN && !c->talk)
-		share_enter(&c->rec);
-}
-
-void conn_lock(struct conn *c)
-{
-	conn_depth++;
-	pthread_mutex_lock(&c->lock);
-	enter(c);
-}
-
-bool conn_lock_unless_left(struct conn *c, int fd)
-{
-	conn_depth++;
-	pthread_mutex_lock(&c->lock);
-	if (front->holds(c, fd)) {
-		enter(c);
-		return true;
-	}
-	pthread_mutex_unlock(&c->lock);
-	conn_depth--;
-	return false;
-}
-
-void conn_unlock(struct conn *c)
-{
-	if (c->rec.share)
-		share_exit(&c->rec);
-	pthread_mutex_unlock(&c->lock);
-	conn_depth--;
 }
 
 static _Thread_local struct conn *only; /* a vfork() child shares it with the thread it came from */
@@ -131,14 +93,18 @@ void conn_fork_for(struct conn *c)
 	only = c;
 }
 
-/* Nobody is inside a connection, OpenSSL or a pool while the process is copied. */
+/* Nobody is inside a connection, OpenSSL or a pool while the process is copied; but for a call that this very thread has been interrupted in, which goes on
+ * in both. */
 void conn_fork_prepare(void)
 {
 	struct conn *c;
 
+	(void)conn_nested(); /* gives up what this thread has left locked */
 	pthread_mutex_lock(&pool_lock);
 	for (c = all; c; c = c->next) {
-		pthread_mutex_lock(&c->lock);
+		c->interrupted = lock_mine(&c->lock);
+		if (!c->interrupted)
+			lock_take(&c->lock);
 		if (is_forked(c))
 			share_fork(&c->rec);
 	}
@@ -151,11 +117,12 @@ void conn_fork_parent(void)
 {
 	struct conn *c;
 
-	window_fork_done();
+	window_fork_parent();
 	tls_fork_done();
 	data_fork_done();
 	for (c = all; c; c = c->next)
-		pthread_mutex_unlock(&c->lock);
+		if (!c->interrupted)
+			lock_give(&c->lock);
 	pthread_mutex_unlock(&pool_lock);
 }
 
@@ -164,10 +131,16 @@ void conn_fork_child(void)
 	struct conn *c;
 
 	record_own();
-	for (c = all; c; c = c->next)
+	window_fork_child();
+	tls_fork_done();
+	data_fork_done();
+	for (c = all; c; c = c->next) {
 		if (is_forked(c))
 			share_enlist(&c->rec);
-	conn_fork_parent();
+		if (!c->interrupted)
+			lock_reset(&c->lock);
+	}
+	pthread_mutex_unlock(&pool_lock);
 }
 
 static bool is_live(struct conn *c, uint64_t cookie)
@@ -176,9 +149,9 @@ static bool is_live(struct conn *c, uint64_t cookie)
 
 	if (!atomic_load(&c->ref.slots) || c->cookie != cookie)
 		return false;
-	pthread_mutex_lock(&c->lock);
+	lock_take(&c->lock);
 	live = c->phase != CONN_CLOSED && c->phase != CONN_GONE;
-	pthread_mutex_unlock(&c->lock);
+	lock_give(&c->lock);
 	return live;
 }
 
@@ -202,13 +175,18 @@ struct conn *conn_owner(int fd)
 void conn_exec(bool leaving)
 {
 	struct conn *c;
+	bool interrupted;
 
+	(void)conn_nested();
 	pthread_mutex_lock(&pool_lock);
 	for (c = all; c; c = c->next) {
-		pthread_mutex_lock(&c->lock);
+		interrupted = lock_mine(&c->lock);
+		if (!interrupted)
+			lock_take(&c->lock);
 		if (atomic_load(&c->ref.slots))
 			share_resign(&c->rec, leaving);
-		pthread_mutex_unlock(&c->lock);
+		if (!interrupted)
+			lock_give(&c->lock);
 	}
 	pthread_mutex_unlock(&pool_lock);
 }
@@ -217,9 +195,9 @@ void conn_leave(struct conn *c)
 {
 	if (record_self() != getpid())
 		return;
-	pthread_mutex_lock(&c->lock);
+	lock_take(&c->lock);
 	c->phase = CONN_MOVED;
 	record_free(&c->rec);
 	share_leave(&c->rec);
-	pthread_mutex_unlock(&c->lock);
+	lock_give(&c->lock);
 }

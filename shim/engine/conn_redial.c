@@ -39,10 +39,10 @@ static void redialled(struct conn *c, int fd, const char *why, int error)
 		conn_follow_talk(c, fd);
 }
 
-/* Another thread dials. */
-static int wait_for_dialler(int fd)
+/* Another thread dials; or this one does, and was interrupted. */
+static int wait_for_dialler(const struct conn *c, int fd)
 {
-	if (conn_may_wait(fd, 0))
+	if (c->dialler != gettid() && conn_may_wait(fd, 0))
 		return front->poll(NULL, 0, 10) < 0 ? -1 : 0;
 	errno = EAGAIN;
 	return -1;
@@ -56,14 +56,18 @@ int conn_redial(struct conn *c, int fd)
 	int error;
 
 	conn_lock(c);
+	if (c->dialling && c->dialler == gettid() && conn_frame_gone(c->dials_at))
+		c->dialling = false;
 	mine = c->phase == CONN_REDIAL && !c->dialling;
 	if (!mine) {
 		bool busy = c->dialling;
 
 		conn_unlock(c);
-		return busy ? wait_for_dialler(fd) : 0;
+		return busy ? wait_for_dialler(c, fd) : 0;
 	}
 	c->dialling = true;
+	c->dialler = gettid();
+	c->dials_at = __builtin_frame_address(0);
 	snprintf(why, sizeof why, "%s",
 		 talk_phase(c->talk) == TALK_REDIAL   ? talk_why(c->talk)
 		 : c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls)

@@ -114,7 +114,8 @@ void record_notify(struct record *rec, int fd);
 uint8_t *window_take(void);
 void window_give(uint8_t *window);
 void window_fork_prepare(void);
-void window_fork_done(void);
+void window_fork_parent(void);
+void window_fork_child(void);
 
 /* record_share.c: several processes, one session. Called first in every process that has our memory to itself; and its pid. */
 void record_own(void);
@@ -143,6 +144,8 @@ void share_leave(struct record *rec);
 /* Around everything that is done with a session: catch up with the others, and let them know. Nothing when alone. */
 void share_enter(struct record *rec);
 void share_exit(struct record *rec);
+/* In the middle of something that will never be finished: to the others the session is broken. */
+void share_abandon(struct record *rec);
 /* Bytes of the peer's stream that are opened or taken out of the kernel, from offset `at`; and records that are sealed. */
 void share_log(struct record *rec, int64_t at, struct span bytes);
 void share_count(struct record *rec, struct span sealed);

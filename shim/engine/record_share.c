@@ -416,3 +416,12 @@ void share_exit(struct record *rec)
 	}
 	pthread_mutex_unlock(&s->lock);
 }
+
+void share_abandon(struct record *rec)
+{
+	if (!rec->share || !rec->inside)
+		return;
+	rec->share->broken = true;
+	rec->inside = false;
+	pthread_mutex_unlock(&rec->share->lock);
+}

@@ -7,8 +7,10 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -75,6 +77,22 @@ static inline int sys_unread(int fd, int *bytes)
 static inline int sys_flags(int fd)
 {
 	return (int)syscall(SYS_fcntl, fd, F_GETFL);
+}
+
+/* Keep signals out, but for those that this thread causes itself, and libc's own; was: what sys_restore_signals() wants. */
+static inline void sys_block_signals(uint64_t *was)
+{
+	static const uint64_t own = 1ULL << (SIGSEGV - 1) | 1ULL << (SIGBUS - 1) |
+				    1ULL << (SIGILL - 1) | 1ULL << (SIGFPE - 1) |
+				    1ULL << (SIGTRAP - 1) | 1ULL << (SIGSYS - 1) | 3ULL << 31;
+	uint64_t others = ~own;
+
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &others, was, sizeof *was);
+}
+
+static inline void sys_restore_signals(uint64_t was)
+{
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &was, NULL, sizeof was);
 }
 
 /* Bytes nobody can guess; n at most 256, so it is all or nothing. May wait for the kernel's first entropy after boot. */

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ * conn_lock: a connection's lock, and signal handlers that come while a call of their own thread has it, or waits.
+ *
+ *   read ─► conn_receive ─► lock … SSL_read … unlock ─► waits ─► lock … unlock
+ *                               ▲ handler ─ read ─► refused      ▲ handler ─ read ─► as ever
+ *                               │         └ siglongjmp ─► lost   └─────────── siglongjmp ─► the connection goes on
+ *
+ * Whether a call is still there, or a handler has left it for good by siglongjmp(), as old mailers do when their alarm rings, only the stack
+ * knows: so each call notes where on it it stands, and the next call of the thread looks whether somebody stands there still. (Comparing stack pointers
+ * would not do: the next call may be deeper down than the last one was.)
+ *
+ * What was left in the middle of a record cannot be used any more, nor even freed. While TLS is being brought up, which takes long and much of
+ * malloc(), the lock keeps signals out instead. */
+#include "conn_call.h"
+#include "sys.h"
+#include <errno.h>
+#include <signal.h>
+#include <unwind.h>
+
+enum { HOLDS = 4 }; /* a call, and calls in handlers within handlers */
+
+/* One call in progress in this thread, outermost first. It stands here before it takes the lock, and until it has given it back. */
+struct hold {
+	struct conn *c;
+	const char *frame;
+	bool waits; /* and has a reference to give back */
+};
+static _Thread_local struct hold holds[HOLDS];
+_Thread_local volatile sig_atomic_t conn_depth;
+
+/* --- is it still on the stack? */
+
+struct search {
+	const char *wanted;
+	const char *below; /* the frame that was looked at last begins here */
+	bool interrupted;  /* it was interrupted by a signal, or stands above one that was */
+	bool found, passed;
+};
+
+static _Unwind_Reason_Code look(struct _Unwind_Context *frame, void *of)
+{
+	struct search *s = of;
+	const char *from = (const char *)_Unwind_GetCFA(frame); /* = the end of the frame below */
+	int at_signal = 0;
+
+	(void)_Unwind_GetIPInfo(frame, &at_signal);
+	s->found |= s->interrupted && s->below <= s->wanted && s->wanted < from;
+	s->passed |= s->wanted < from;
+	s->interrupted |= at_signal != 0;
+	s->below = from;
+	return _URC_NO_REASON;
+}
+
+/* When the unwinder does not get that far, it is taken to be: then a call is refused that need not be. */
+static bool is_on_stack(const char *frame)
+{
+	struct search s = {.wanted = frame};
+
+	_Unwind_Backtrace(look, &s);
+	return s.found || !s.passed;
+}
+
+/* --- calls that were left */
+
+static void lose(struct conn *c)
+{
+	bool eof_delimits = c->rec.eof_delimits;
+
+	share_abandon(&c->rec);
+	record_init(&c->rec, eof_delimits);
+	c->rec.error = EIO;
+	c->talk = NULL;
+	c->phase = CONN_BROKEN;
+}
+
+static void leave_behind(void)
+{
+	struct hold h = holds[conn_depth - 1];
+
+	if (lock_mine(&h.c->lock)) {
+		lose(h.c);
+		lock_give(&h.c->lock);
+	}
+	conn_depth--;
+	if (h.waits)
+		conn_put(h.c);
+}
+
+/* In a handler, or after one. */
+bool conn_look_around(void)
+{
+	int i;
+
+	while (conn_depth && !is_on_stack(holds[conn_depth - 1].frame))
+		leave_behind();
+	for (i = 0; i < conn_depth; i++)
+		if (lock_mine(&holds[i].c->lock))
+			return true;
+	return conn_depth == HOLDS;
+}
+
+/* --- the lock */
+
+/* Written twice, for a handler may come before it counts, and stand here meanwhile. */
+static inline void begin(struct conn *c, const char *frame, bool waits)
+{
+	int i = conn_depth;
+	struct hold *h = &holds[i];
+
+	*h = (struct hold){c, frame, waits};
+	atomic_signal_fence(memory_order_seq_cst);
+	conn_depth = i + 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	*h = (struct hold){c, frame, waits};
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void end(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	conn_depth--;
+}
+
+static __attribute__((noinline, cold)) void be_quiet(struct conn *c)
+{
+	sys_block_signals(&c->signals);
+	c->quiet = true;
+}
+
+static inline void enter(struct conn *c)
+{
+	if (c->phase != CONN_OPEN && !conn_settled(c))
+		be_quiet(c);
+	if (c->rec.share && c->phase == CONN_OPEN && !c->talk)
+		share_enter(&c->rec);
+}
+
+void conn_lock(struct conn *c)
+{
+	begin(c, __builtin_dwarf_cfa(), false);
+	lock_take(&c->lock);
+	enter(c);
+}
+
+bool conn_lock_unless_left(struct conn *c, int fd)
+{
+	begin(c, __builtin_dwarf_cfa(), false);
+	lock_take(&c->lock);
+	if (front->holds(c, fd)) {
+		enter(c);
+		return true;
+	}
+	lock_give(&c->lock);
+	end();
+	return false;
+}
+
+static __attribute__((noinline, cold)) void unlock_quiet(struct conn *c)
+{
+	uint64_t signals = c->signals;
+
+	c->quiet = false;
+	lock_give(&c->lock);
+	end();
+	sys_restore_signals(signals);
+}
+
+void conn_unlock(struct conn *c)
+{
+	if (c->rec.share)
+		share_exit(&c->rec);
+	if (c->quiet) {
+		unlock_quiet(c);
+		return;
+	}
+	lock_give(&c->lock);
+	end();
+}
+
+/* --- waiting without it */
+
+void conn_wait_begins(struct conn *c)
+{
+	begin(c, __builtin_dwarf_cfa(), true);
+}
+
+void conn_wait_ends(void)
+{
+	end();
+}
+
+bool conn_frame_gone(const void *frame)
+{
+	return !is_on_stack(frame);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ * lock_test: signal handlers in the middle of a call on a connection (conn_lock.c): some call us again, some never come back. */
+#include "check.h"
+#include "conn_call.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct conn *c;
+static sigjmp_buf out;
+static volatile bool nested, jumping;
+static volatile int rung;
+
+/* As every call begins, some way further down the stack. */
+static __attribute__((noinline)) bool ask(int deeper)
+{
+	volatile char room[512];
+	bool answer;
+
+	room[0] = (char)deeper;
+	answer = deeper ? ask(deeper - 1) : conn_nested();
+	return answer && room[0] == (char)deeper;
+}
+
+static void handler(int number)
+{
+	(void)number;
+	rung++;
+	nested = ask(3);
+	if (jumping)
+		siglongjmp(out, 1);
+}
+
+static __attribute__((noinline)) void call_with_lock(void)
+{
+	conn_lock(c);
+	raise(SIGUSR1);
+	conn_unlock(c);
+}
+
+static __attribute__((noinline)) void call_that_waits(void)
+{
+	conn_wait_begins(c);
+	raise(SIGUSR1);
+	conn_wait_ends();
+}
+
+static __attribute__((noinline)) void leave(void (*call)(void))
+{
+	jumping = true;
+	if (!sigsetjmp(out, 1))
+		call();
+	jumping = false;
+}
+
+/* One reference is ours, one the call's. */
+static void open_conn(enum conn_phase phase)
+{
+	c = conn_take();
+	record_init(&c->rec, false);
+	c->phase = phase;
+	atomic_fetch_add(&c->ref.refs, 1);
+}
+
+static bool is_free(void)
+{
+	bool is = lock_try(&c->lock);
+
+	if (is)
+		lock_give(&c->lock);
+	return is;
+}
+
+static void test_nested(void)
+{
+	open_conn(CONN_OPEN);
+	call_with_lock();
+	check(nested, "a handler that interrupts the lock is told so");
+	check(!ask(0) && is_free() && c->phase == CONN_OPEN, "and nothing has come of it");
+	call_that_waits();
+	check(!nested, "a handler that interrupts a call that waits may use the connection");
+	check(atomic_load(&c->ref.refs) == 2, "and the call keeps its reference");
+}
+
+static void test_on_other_stack(void)
+{
+	stack_t other = {.ss_sp = malloc(1 << 16), .ss_size = 1 << 16};
+	struct sigaction act = {.sa_handler = handler, .sa_flags = SA_ONSTACK}, was;
+
+	open_conn(CONN_OPEN);
+	sigaltstack(&other, NULL);
+	sigaction(SIGUSR1, &act, &was);
+	call_with_lock();
+	check(nested, "a handler on a stack of its own is told that it interrupts the lock");
+	leave(call_with_lock);
+	check(!ask(0) && is_free(), "and one that jumps away leaves no lock");
+	sigaction(SIGUSR1, &was, NULL);
+	other.ss_flags = SS_DISABLE;
+	sigaltstack(&other, NULL);
+	free(other.ss_sp);
+}
+
+static void test_left(int deeper)
+{
+	char bytes[8];
+	struct iovec piece = {bytes, sizeof bytes};
+	struct msghdr msg = {.msg_iov = &piece, .msg_iovlen = 1};
+
+	open_conn(CONN_OPEN);
+	leave(call_with_lock);
+	check(!is_free(), "a call that is left keeps the lock");
+	check(!ask(deeper) && is_free(), "the thread's next call gives it up, wherever it is");
+	atomic_fetch_add(&c->ref.refs, 2);
+	check(conn_receive(c, -1, &msg, 0) == -1 && errno == EIO, "reading then says EIO");
+	check(conn_transmit(c, -1, &msg, MSG_NOSIGNAL) == -1,
+	      "and writing fails, in whatever words");
+}
+
+static void test_left_waiting(int deeper)
+{
+	open_conn(CONN_OPEN);
+	leave(call_that_waits);
+	check(!ask(deeper) && c->phase == CONN_OPEN,
+	      "a call that is left while it waits harms nothing");
+	check(atomic_load(&c->ref.refs) == 1, "and its reference is given back, once");
+	check(!ask(deeper) && atomic_load(&c->ref.refs) == 1, "and never again");
+}
+
+static void test_fork(void)
+{
+	int status;
+	pid_t child;
+
+	open_conn(CONN_OPEN);
+	leave(call_with_lock);
+	conn_fork_prepare();
+	child = fork();
+	if (!child) {
+		alarm(20);
+		conn_fork_child();
+		_exit(!is_free());
+	}
+	conn_fork_parent();
+	check(waitpid(child, &status, 0) == child && status == 0,
+	      "fork() after that, in the child");
+	check(is_free(), "and in the parent");
+}
+
+static void test_quiet(void)
+{
+	open_conn(CONN_SHAKE);
+	rung = 0;
+	conn_lock(c);
+	raise(SIGUSR1);
+	check(!rung, "no handler comes while TLS is being brought up");
+	c->phase = CONN_OPEN;
+	conn_unlock(c);
+	check(rung == 1 && !nested, "it comes afterwards");
+	conn_lock(c);
+	raise(SIGUSR1);
+	check(rung == 2 && nested, "nor do we keep it out once TLS is up");
+	conn_unlock(c);
+}
+
+int main(void)
+{
+	alarm(60); /* a lock that is taken for ever */
+	signal(SIGUSR1, handler);
+	record_own();
+	test_nested();
+	test_on_other_stack();
+	for (int deeper = 0; deeper < 20; deeper++) {
+		test_left(deeper);
+		test_left_waiting(deeper);
+	}
+	test_fork();
+	test_quiet();
+	return check_result();
+}
