@@ -54,17 +54,25 @@ static void forget(struct talk *t)
 	buf_free(&t->to_peer);
 }
 
+/* Whose words they are: with TLS from the first byte, those inside. */
+static const struct proto *spoken_in(const struct talk *t)
+{
+	const struct proto *inner = t->proto->inner ? proto_named(t->proto->inner) : NULL;
+
+	return inner ? inner : t->proto;
+}
+
 /* The end of every branch that is not TLS or the policy's leave. */
 void talk_fail(struct talk *t, enum cause cause, const char *why)
 {
-	const struct proto *words = t->proto->inner ? proto_named(t->proto->inner) : t->proto;
+	const struct proto *words = spoken_in(t);
 
 	if (t->phase == TALK_REFUSED)
 		return;
 	t->phase = TALK_REFUSED;
 	set_why(t, why);
 	t->to_app.max += LAST_WORDS_MAX;
-	if (words && words->refuse)
+	if (words->refuse)
 		words->refuse(t, cause, t->why);
 	forget(t);
 }
@@ -196,10 +204,11 @@ static size_t least(size_t a, size_t b)
 
 ssize_t talk_frame(struct talk *t, enum side side, struct span in, size_t before)
 {
+	const struct proto *words = spoken_in(t);
 	ssize_t n;
 
 	t->own.why = NULL;
-	n = t->proto->frame(t, side, in);
+	n = words->frame ? words->frame(t, side, in) : -1;
 	/* A protocol that miscounts shall not make us do so. */
 	return n > 0 && ((size_t)n <= before || (size_t)n > in.n) ? -1 : n;
 }
@@ -305,11 +314,13 @@ static int is_client_hello(struct span s)
 /* Length of the unit at the front of `said` that may be heard in plaintext; 0: it is not whole yet; -1: it may not. */
 static ssize_t harmless(struct talk *t, struct span said)
 {
-	ssize_t n = t->proto->harmless ? talk_frame(t, SIDE_APP, said, 0) : -1;
+	ssize_t n = talk_frame(t, SIDE_APP, said, 0);
 
 	if (n == 0)
-		return said.n < TALK_HELD_MAX ? 0 : -1;
-	return n > 0 && t->proto->harmless(t, span_first(said, (size_t)n)) ? n : -1;
+		return said.n < TALK_UNIT_MAX ? 0 : -1; /* nothing harmless is that long */
+	return n > 0 && t->proto->harmless && t->proto->harmless(t, span_first(said, (size_t)n))
+		       ? n
+		       : -1;
 }
 
 /* `by app`. THE SAFETY RULE: until the app's own ClientHello the peer hears what the protocol names as harmless, and nothing else. */

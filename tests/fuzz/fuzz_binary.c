@@ -5,7 +5,8 @@
  *   input   [ setup ] [ event | length | bytes ] [ event | length | bytes ] …
  *   twice   as it is, and cut into single bytes: all that comes out must be the same
  *
- * Before TLS the peer may hear one thing, and it is known to the byte: our request. That is checked by building it a second time, here. */
+ * Before TLS the peer may hear one thing, and it is known to the byte: our request. That is checked by building it a second time, here. Under `by app` it
+ * is the app's own request, any number of times, and goodbye. */
 #include "talk.h"
 #include <sanitizer/allocator_interface.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ struct stream {
 struct run {
 	struct talk *t;
 	const struct proto *proto;
-	bool required, single, tls_up;
+	bool required, single, tls_up, by_app;
 	size_t memory;                              /* in use before the talk */
 	struct stream clear, to_peer, to_app, said; /* clear: to_peer before TLS */
 };
@@ -50,7 +51,7 @@ static const struct {
 		BYTES("\x30\x1d\2\1\1\x77\x18\x80\x16"
 		      "1.3.6.1.4.1.1466.20037"),
 		BYTES("\x30\x0c\2\1\1\x78\7\x0a\1\0\4\0\4\0"), /* to the app's own StartTLS */
-		BYTES("\x16\3\1"),
+		BYTES("\x16\3\1\0\5\1"),
 		BYTES("\x30\x84\0\0\0\x1b\2\4\x7f\xff\xff\xf0\x78\x84\0\0\0\x0f\x0a\1\0\4\0\4\0\x8a"
 		      "\0\x8b\0\4\0"),
 		BYTES("\x30\5\2\1\1\x42\0"),
@@ -63,7 +64,7 @@ static const struct {
 		BYTES("E"),
 		BYTES("\0\0\0\x08\x04\xd2\x16\x30"),
 		BYTES("R\0\0\0\x2a\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"),
-		BYTES("\x16\3\1"),
+		BYTES("\x16\3\1\0\5\1"),
 		BYTES("v\0\0\0\x0c\0\3\0\0\0\0\0\0"),
 		BYTES("\0\0\0\x10\x04\xd2\x16\x2eSECRET12"),
 		BYTES("R\0\0\0\x08\0\0\0\0"),
@@ -82,6 +83,12 @@ static const struct {
 		      "a\0b"),
 		BYTES("\7\0\0\0\3SECRET"),
 		BYTES("\2\0\0\5\1\4"),
+		BYTES("\x20\0\0\1\x85\xae\x3f\x20\0\0\0\1\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+		      "\0\0\0\0"),
+		BYTES("\7\0\0\0\xff\x15\4#2800"),
+		BYTES("\1\0\0\0\1"),
+		BYTES("\x01\0\0\0\xff"),
+		BYTES("\x16\3\1\0\5\1"),
 	},
 };
 
@@ -129,6 +136,81 @@ static bool is_request(const struct run *r, struct span s)
 	       begins(span_after(s, s.at[-1]), start_tls, 26);
 }
 
+/* One element of BER off the front of s. */
+static bool element(struct span *s, uint8_t tag, struct span *value)
+{
+	size_t n = s->n > 1 ? s->at[1] : 0, head = 2;
+
+	if (s->n < 2 || s->at[0] != tag)
+		return false;
+	if (n & 0x80) {
+		head += n & 0x7f;
+		if (s->n < head)
+			return false;
+		n = 0;
+		for (size_t i = 2; i < head; i++)
+			n = n << 8 | s->at[i];
+	}
+	if (n > s->n - head)
+		return false;
+	*value = span_first(span_after(*s, head), n);
+	*s = span_after(*s, head + n);
+	return true;
+}
+
+/* Length of the StartTLS or unbind at the front of s, with nothing in it that could say more; or 0. */
+static size_t harmless_ldap(struct span s)
+{
+	struct span all = s, message, value, name;
+
+	if (!element(&s, 0x30, &message) || !element(&message, 2, &value))
+		return 0;
+	if (element(&message, 0x42, &value))
+		return !value.n && !message.n ? all.n - s.n : 0;
+	if (!element(&message, 0x77, &value) || message.n || !element(&value, 0x80, &name) ||
+	    value.n)
+		return 0;
+	return span_is(name, "1.3.6.1.4.1.1466.20037") ? all.n - s.n : 0;
+}
+
+/* Length of what `by app` lets through and is at the front of s; 0: nothing is. */
+static size_t harmless_length(const struct run *r, struct span s)
+{
+	static const char ssl[] = "\0\0\0\x08\x04\xd2\x16\x2f",
+			  gss[] = "\0\0\0\x08\x04\xd2\x16\x30";
+
+	if (strcmp(r->proto->name, "pgsql") == 0)
+		return s.n >= 8 && (!memcmp(s.at, ssl, 8) || !memcmp(s.at, gss, 8)) ? 8 : 0;
+	if (strcmp(r->proto->name, "ldap") == 0)
+		return harmless_ldap(s);
+	if (strcmp(r->proto->name, "mysql") != 0)
+		return 0;
+	if (s.n >= 5 && !memcmp(s.at, "\1\0\0\0\1", 5))
+		return 5;
+	return s.n >= 36 && !memcmp(s.at, "\x20\0\0\1", 4) && s.at[5] & 8 ? 36 : 0;
+}
+
+/* `by app`: the peer hears what the app says and nothing else; before its ClientHello what is harmless. */
+static void check_guarded(struct run *r)
+{
+	enum talk_phase phase = talk_phase(r->t);
+	struct span more = buf_span(talk_to_peer(r->t)),
+		    all = span_of(r->said.at, r->to_peer.n + more.n);
+
+	REQUIRE(phase == TALK_GUARD || phase == TALK_OWN || phase == TALK_CLEAR ||
+		phase == TALK_REFUSED);
+	REQUIRE(all.n <= r->said.n &&
+		(all.n == r->said.n || phase == TALK_GUARD || phase == TALK_REFUSED));
+	REQUIRE(!memcmp(all.at, r->to_peer.at, r->to_peer.n));
+	REQUIRE(!more.n || !memcmp(all.at + r->to_peer.n, more.at, more.n));
+	while (phase != TALK_CLEAR && all.n && !begins(all, "\x16\3", 2)) {
+		size_t n = harmless_length(r, all);
+
+		REQUIRE(n);
+		all = span_after(all, n);
+	}
+}
+
 /* What leaves while TLS is not up is kept apart, for it must be our request and nothing else. */
 static void drain_to_peer(struct run *r)
 {
@@ -151,6 +233,8 @@ static void check(struct run *r)
 {
 	enum talk_phase phase = talk_phase(r->t);
 
+	if (r->by_app)
+		check_guarded(r);
 	REQUIRE((phase != TALK_OPEN && phase != TALK_INSIDE) || r->tls_up);
 	REQUIRE((phase != TALK_CLEAR && phase != TALK_REDIAL) || !r->required);
 	REQUIRE(phase != TALK_HANDSHAKE || buf_len(talk_to_peer(r->t)) == 0);
@@ -278,11 +362,14 @@ static void play(struct run *r, uint8_t setup, struct span in)
 
 	r->proto = proto_named(names[(setup >> 1) % 4]);
 	r->required = setup & 1;
+	r->by_app = setup & 0x80;
 	r->tls_up = false;
 	r->clear.n = r->to_peer.n = r->to_app.n = r->said.n = 0;
 	r->memory = __sanitizer_get_current_allocated_bytes();
-	r->t = talk_new(&(struct talk_setup){
-		.proto = r->proto, .tls_required = r->required, .self = "[192.0.2.1]"});
+	r->t = talk_new(&(struct talk_setup){.proto = r->proto,
+					     .tls_required = r->required,
+					     .by_app = r->by_app,
+					     .self = "[192.0.2.1]"});
 	REQUIRE(r->t);
 	for (int i = 0; i < EVENTS_MAX && in.n >= 2; i++) {
 		struct span s = span_first(span_after(in, 2), in.at[1]);

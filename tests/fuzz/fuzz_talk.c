@@ -5,7 +5,8 @@
  *   twice   as it is, and cut into single bytes: all that comes out must be the same
  *
  * What the app says is marked by bit 7, which neither the peer here nor the shim ever uses: so an
- * app byte that is heard too early is seen at once, and a lost or reordered one at the end. */
+ * app byte that is heard too early is seen at once, and a lost or reordered one at the end. Under
+ * `by app` it says words too (app_lines): those that may be heard in plaintext are not marked. */
 #include "talk.h"
 #include "../toy.h"
 #include <sanitizer/allocator_interface.h>
@@ -28,7 +29,7 @@ struct run {
 	struct talk *t;
 	const struct proto *proto;
 	const char *refusal; /* how it begins; NULL: anything */
-	bool required, single, tls_up;
+	bool required, single, tls_up, by_app;
 	size_t memory; /* in use before the talk */
 	size_t heard;  /* bytes that the talk took of the peer */
 	struct stream to_peer, to_app, said;
@@ -116,6 +117,45 @@ static const char *const lines[] = {
 	"<failure/>",
 };
 
+#define HELLO "\x16\x03\x01\x00\x05\x01"
+
+/* What an app says under `by app`: marked where it must not be heard. */
+static const char *const app_lines[] = {
+	"EHLO box\r\n",
+	"STARTTLS\r\n",
+	"NOOP\r\n",
+	"quit\n",
+	"MAIL FROM:<\xff>\r\n",
+	"AUTH PLAIN \xff\r\n",
+	"NOOP \xff\r\n",
+	"EHLO \xff\r\n",
+	"EHLO a \xff\r\n",
+	"a CAPABILITY\r\n",
+	"a STARTTLS\r\n",
+	"a LOGIN joe \xff\r\n",
+	"\xff CAPABILITY\r\n",
+	"a NOOP {1}\r\n\xff",
+	"CAPA\r\n",
+	"STLS\r\n",
+	"USER \xff\r\n",
+	"CAPABILITIES\r\n",
+	"MODE READER\r\n",
+	"CAP LS 302\r\n",
+	"NICK \xff\r\n",
+	"VER\n",
+	"AUTH TLS\r\n",
+	"FEAT\r\n",
+	"CLNT \xff\r\n",
+	"OPTIONS * HTTP/1.1\r\nHost: a\r\nUpgrade: TLS/1.0\r\n\r\n",
+	"OPTIONS * HTTP/1.1\r\nUpgrade: TLS/1.0\r\nCookie: \xff\r\n\r\n",
+	"GET /\xff HTTP/1.1\r\nUpgrade: TLS/1.0\r\n\r\n",
+	"<?xml version='1.0'?><stream:stream to='a'>",
+	"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+	"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'>\xff</starttls>",
+	"<auth>\xff</auth>",
+	"</stream:stream>",
+};
+
 /* Who plays, and how each refusal begins: with nothing of the peer before it. */
 static const struct {
 	const char *name, *refusal;
@@ -166,7 +206,7 @@ static void check_refusal(struct run *r)
 	REQUIRE(talk_why(r->t) && *talk_why(r->t) && strlen(talk_why(r->t)) < 400);
 	for (const char *c = talk_why(r->t); *c; c++)
 		REQUIRE(*c >= ' ' && *c <= '~');
-	if (!r->refusal || r->to_app.n || r->tls_up)
+	if (!r->refusal || r->to_app.n || r->tls_up || (r->by_app && r->refusal[0] == '<'))
 		return;
 	if (strchr("H<", r->refusal[0])) { /* more than a line */
 		REQUIRE(span_starts(told, r->refusal) && told.n <= 1024);
@@ -177,17 +217,36 @@ static void check_refusal(struct run *r)
 	REQUIRE(memchr(told.at, '\n', told.n) == told.at + told.n - 1);
 }
 
+/* `by app`: the peer hears what the app says and nothing else; before its ClientHello no marked byte. */
+static void check_guarded(struct run *r)
+{
+	enum talk_phase phase = talk_phase(r->t);
+	struct span more = buf_span(talk_to_peer(r->t));
+	size_t n = r->to_peer.n + more.n, at = 0;
+
+	REQUIRE(phase == TALK_GUARD || phase == TALK_OWN || phase == TALK_CLEAR ||
+		phase == TALK_REFUSED);
+	REQUIRE(n <= r->said.n && (n == r->said.n || phase == TALK_GUARD || phase == TALK_REFUSED));
+	REQUIRE(!memcmp(r->said.at, r->to_peer.at, r->to_peer.n));
+	REQUIRE(!more.n || !memcmp(r->said.at + r->to_peer.n, more.at, more.n));
+	while (at < n && !(r->said.at[at] & 0x80))
+		at++;
+	REQUIRE(at == n || phase == TALK_CLEAR || memmem(r->said.at, at, HELLO, sizeof(HELLO) - 1));
+}
+
 static void check(struct run *r)
 {
 	enum talk_phase phase = talk_phase(r->t);
 
+	if (r->by_app)
+		check_guarded(r);
 	REQUIRE(phase != TALK_OPEN || r->tls_up);
 	REQUIRE(phase != TALK_CLEAR || !r->required);
-	REQUIRE(phase != TALK_OWN);
+	REQUIRE(phase != TALK_OWN || r->by_app);
 	REQUIRE(phase != TALK_HANDSHAKE || buf_len(talk_to_peer(r->t)) == 0);
 	REQUIRE(phase != TALK_INSIDE || r->tls_up);
 	REQUIRE(phase != TALK_REDIAL || !r->required);
-	REQUIRE(phase == TALK_INSIDE || phase == TALK_OPEN || phase == TALK_CLEAR ||
+	REQUIRE(phase == TALK_INSIDE || phase == TALK_OPEN || phase == TALK_CLEAR || r->by_app ||
 		!has_app_byte(buf_span(talk_to_peer(r->t))));
 	REQUIRE(buf_len(talk_to_peer(r->t)) <= TALK_SAY_MAX + TALK_HELD_MAX);
 	REQUIRE(buf_len(talk_to_app(r->t)) <= TALK_TELL_MAX + 4096);
@@ -274,6 +333,17 @@ static void refuse(struct run *r, struct span why)
 	talk_refuse(r->t, (enum cause)(why.n % 4), sentence);
 }
 
+/* The app's words: `by app` only. */
+static void from_app_word(struct run *r, size_t which)
+{
+	size_t n = sizeof(app_lines) / sizeof(*app_lines);
+
+	if (which % (n + 1) == n)
+		from_app(r, span_of(HELLO "\xff", sizeof(HELLO)));
+	else
+		from_app(r, span_text(app_lines[which % (n + 1)]));
+}
+
 static void event(struct run *r, uint8_t what, struct span s)
 {
 	uint8_t bytes[256];
@@ -324,6 +394,10 @@ static void event(struct run *r, uint8_t what, struct span s)
 		drain(&r->to_peer, talk_to_peer(r->t));
 		break;
 	default: /* a line, and mostly room for our answer to it */
+		if (r->by_app) {
+			from_app_word(r, s.n);
+			break;
+		}
 		from_peer(r, span_text(lines[s.n % (sizeof(lines) / sizeof(*lines))]));
 		if (what & 0x80)
 			drain(&r->to_peer, talk_to_peer(r->t));
@@ -336,7 +410,7 @@ static void check_order(const struct run *r)
 {
 	size_t n = 0;
 
-	if (r->proto == &toy || talk_phase(r->t) == TALK_REFUSED)
+	if (r->proto == &toy || r->by_app || talk_phase(r->t) == TALK_REFUSED)
 		return;
 	for (size_t i = 0; i < r->to_peer.n; i++)
 		if (r->to_peer.at[i] & 0x80)
@@ -349,7 +423,7 @@ static void check_order(const struct run *r)
 /* Where the app speaks first and in ASCII, it has. Not marked, so not counted. */
 static void from_app_first(struct run *r)
 {
-	if (!r->refusal)
+	if (!r->refusal || r->by_app)
 		return;
 	if (strcmp(r->proto->name, "http") == 0)
 		talk_from_app(r->t, span_text("GET / HTTP/1.0\r\n\r\n"));
@@ -359,16 +433,19 @@ static void from_app_first(struct run *r)
 
 static void play(struct run *r, uint8_t setup, struct span in)
 {
-	size_t part = (setup >> 1) % (sizeof(parts) / sizeof(*parts));
+	size_t part = (setup >> 1 & 0x3f) % (sizeof(parts) / sizeof(*parts));
 
 	r->proto = parts[part].refusal ? proto_named(parts[part].name) : &toy;
 	r->refusal = parts[part].refusal;
 	r->required = setup & 1;
+	r->by_app = setup & 0x80;
 	r->tls_up = false;
 	r->to_peer.n = r->to_app.n = r->said.n = r->heard = 0;
 	r->memory = __sanitizer_get_current_allocated_bytes();
-	r->t = talk_new(&(struct talk_setup){
-		.proto = r->proto, .tls_required = r->required, .self = "[192.0.2.1]"});
+	r->t = talk_new(&(struct talk_setup){.proto = r->proto,
+					     .tls_required = r->required,
+					     .by_app = r->by_app,
+					     .self = "[192.0.2.1]"});
 	REQUIRE(r->t);
 	from_app_first(r);
 	for (int i = 0; i < EVENTS_MAX && in.n >= 2; i++) {
