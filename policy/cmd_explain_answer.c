@@ -115,6 +115,25 @@ static void explain_certificate(FILE *out, const struct verdict *v, const struct
 		      out);
 }
 
+static void explain_by_app(FILE *out, const struct verdict *v)
+{
+	fputs("  The program is expected to bring TLS up by itself ('by app'); libstarttls only "
+	      "watches.\n",
+	      out);
+	if (v->needs & NEED_TLS)
+		fputs("  Until then nothing of it leaves but hello, questions about capabilities "
+		      "and the request for\n"
+		      "  TLS; anything else is refused. Once TLS begins the connection is left "
+		      "alone.\n",
+		      out);
+	else
+		fputs("  If it does not, it goes on in PLAINTEXT, and the log says so.\n", out);
+	fputs("  Whether it checks the certificate, and which TLS it takes, cannot be seen from "
+	      "here: the peer may\n"
+	      "  be NOT authenticated.\n",
+	      out);
+}
+
 /* The last word; returns the exit code. */
 static int explain_needs(FILE *out, const struct verdict *v, const struct question *q)
 {
@@ -138,10 +157,10 @@ static int explain_needs(FILE *out, const struct verdict *v, const struct questi
 		      out);
 		return EXIT_OK;
 	}
-	if (v->by_app)
-		fputs("  The program is expected to use TLS by itself ('by app'); libstarttls only "
-		      "watches.\n",
-		      out);
+	if (v->by_app) {
+		explain_by_app(out, v);
+		return EXIT_OK;
+	}
 	if (v->needs & NEED_TLS)
 		fprintf(out, "  %s is required; without it the connection is refused.\n", tls);
 	else

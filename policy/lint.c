@@ -169,6 +169,29 @@ static void lint_tls(struct lint *l, const struct rule *r)
 		warn_rule(l, r, "'proto tls' without 'port' takes every connection to any host");
 }
 
+/* Of the TLS that a program does itself nothing can be seen but that it begins. */
+static void lint_by_app(struct lint *l, const struct rule *r)
+{
+	static const struct {
+		enum rule_word word;
+		const char *text;
+	} idle[] = {{WORD_NAME, "name"}, {WORD_CA, "ca"},          {WORD_CERT, "cert"},
+		    {WORD_KEY, "key"},   {WORD_MIN, "min"},        {WORD_CIPHERS, "ciphers"},
+		    {WORD_PIN, "pin"},   {WORD_TIMEOUT, "timeout"}};
+
+	if (!r->options.by_app)
+		return;
+	if (r->needs & (NEED_CHAIN | NEED_PIN))
+		warn_rule(l, r,
+			  "'by app': that the program does TLS can be seen, whether it checks the "
+			  "certificate cannot");
+	for (size_t i = 0; i < sizeof(idle) / sizeof(*idle); i++)
+		if (rule_says(r, idle[i].word) &&
+		    !(r->needs & NEED_PIN && idle[i].word == WORD_PIN))
+			warn_rule(l, r, "'%s' does nothing with 'by app': the TLS is the program's",
+				  idle[i].text);
+}
+
 size_t policy_lint(const struct policy *p, FILE *out)
 {
 	struct lint l = {.out = out};
@@ -181,6 +204,7 @@ size_t policy_lint(const struct policy *p, FILE *out)
 			lint_level(&l, r);
 			lint_pins(&l, r);
 			lint_tls(&l, r);
+			lint_by_app(&l, r);
 		}
 	}
 	return l.warnings;
