@@ -119,6 +119,47 @@ static void test_ring(void)
 	check(numbered_is(1, NULL) && numbered_is(NAMES_KEPT, NULL), "the oldest are forgotten");
 }
 
+static void *ask_for_b(void *arg)
+{
+	learn("192.0.2.20", "b.example");
+	return is("192.0.2.20", "b.example") ? arg : NULL;
+}
+
+static void *ask_for_nothing(void *arg)
+{
+	return is("192.0.2.20", arg) ? arg : NULL;
+}
+
+static void *ask_for_literal(void *arg)
+{
+	learn("192.0.2.20", "192.0.2.20");
+	return is("192.0.2.20", NULL) ? arg : NULL;
+}
+
+/* Does the thread say yes? */
+static bool ask_thread(void *(*ask)(void *), char *arg)
+{
+	pthread_t t;
+	void *answer;
+
+	return pthread_create(&t, NULL, ask, arg) == 0 && pthread_join(t, &answer) == 0 && answer;
+}
+
+static void test_threads(void)
+{
+	learn("192.0.2.20", "a.example");
+	check(ask_thread(ask_for_nothing, "a.example"),
+	      "a thread that never asked has the last name asked for");
+	check(ask_thread(ask_for_b, "") && is("192.0.2.20", "a.example"),
+	      "two names of one address: each thread has its own");
+	check(ask_thread(ask_for_nothing, "b.example"), "and others the last one");
+	check(ask_thread(ask_for_literal, "") && is("192.0.2.20", "a.example"),
+	      "a thread that asked for the address itself has no name");
+	learn("192.0.2.20", "c.example");
+	check(is("192.0.2.20", "c.example") && ask_thread(ask_for_nothing, "c.example"),
+	      "the latest of one's own");
+}
+
 static void *churn(void *arg)
 {
 	char name[32];
@@ -156,6 +197,7 @@ int main(void)
 	test_lookups();
 	test_forms();
 	test_ring();
+	test_threads();
 	test_fork();
 	return check_result();
 }

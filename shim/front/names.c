@@ -11,10 +11,13 @@
 /* IPv4 addresses are kept as IPv4-mapped ones, which apps with one AF_INET6 socket for all connect to. */
 struct entry {
 	struct in6_addr address;
-	uint16_t next; /* in the chain; index + 1, 0 ends it */
+	uint16_t next; /* in the chain, newest first; index + 1, 0 ends it */
+	unsigned thread;
 	bool used;
 	char name[NAME_ROOM];
 };
+
+enum { ANYBODY = 0 };
 
 static struct entry ring[NAMES_KEPT];
 static uint16_t heads[NAMES_KEPT]; /* index + 1 of the first entry with this hash, or 0 */
@@ -70,19 +73,36 @@ static uint16_t *chain_of(const struct in6_addr *key)
 	return &heads[(h ^ h >> 16) % NAMES_KEPT];
 }
 
-/* The link that points to the entry for key, or to the end of its chain. */
-static uint16_t *link_to(const struct in6_addr *key)
+/* Threads are numbered as they come here, from 1. */
+static unsigned this_thread(void)
+{
+	static _Atomic unsigned last;
+	static _Thread_local unsigned mine;
+
+	if (!mine)
+		mine = ++last;
+	return mine;
+}
+
+/* The link that points to the newest entry for key that is of this thread, or to the end of its chain. */
+static uint16_t *link_to(const struct in6_addr *key, unsigned thread)
 {
 	uint16_t *link = chain_of(key);
+	const struct entry *e;
 
-	while (*link && memcmp(&ring[*link - 1].address, key, sizeof(*key)) != 0)
+	while (*link) {
+		e = &ring[*link - 1];
+		if (memcmp(&e->address, key, sizeof(*key)) == 0 &&
+		    (thread == ANYBODY || e->thread == thread))
+			break;
 		link = &ring[*link - 1].next;
+	}
 	return link;
 }
 
-static void forget(const struct in6_addr *key)
+static void forget(const struct in6_addr *key, unsigned thread)
 {
-	uint16_t *link = link_to(key);
+	uint16_t *link = link_to(key, thread);
 	struct entry *e;
 
 	if (!*link)
@@ -92,14 +112,15 @@ static void forget(const struct in6_addr *key)
 	*link = e->next;
 }
 
-static void remember(const struct in6_addr *key, const char *name)
+static void remember(const struct in6_addr *key, unsigned thread, const char *name)
 {
 	struct entry *e = &ring[oldest];
 	uint16_t *chain = chain_of(key);
 
 	if (e->used)
-		forget(&e->address);
+		forget(&e->address, e->thread);
 	e->address = *key;
+	e->thread = thread;
 	e->used = true;
 	strcpy(e->name, name);
 	e->next = *chain;
@@ -137,14 +158,18 @@ void names_learn(int family, const void *address, const char *asked)
 	char name[NAME_ROOM];
 	struct in6_addr key;
 	bool named = asked && host_name(asked, name);
+	unsigned me = this_thread();
 
+	if (!named)
+		*name = 0;
 	if (!key_of(family, address, &key) || (!named && !any))
 		return;
 	pthread_once(&once, survive_fork);
 	lock_names();
-	forget(&key);
-	if (named)
-		remember(&key, name);
+	forget(&key, me);
+	/* What others have asked for must not be taken for this thread's. */
+	if (named || *link_to(&key, ANYBODY))
+		remember(&key, me, name);
 	any = true;
 	unlock_names();
 }
@@ -157,9 +182,11 @@ bool names_find(int family, const void *address, char name[static NAME_ROOM])
 	if (!any || !key_of(family, address, &key))
 		return false;
 	lock_names();
-	found = *link_to(&key);
+	found = *link_to(&key, this_thread());
+	if (!found)
+		found = *link_to(&key, ANYBODY);
 	if (found)
 		strcpy(name, ring[found - 1].name);
 	unlock_names();
-	return found;
+	return found && *name;
 }

@@ -4,6 +4,9 @@
  *   getaddrinfo("mx.example.") ─► 192.0.2.7 ─ "mx.example"        a ring of 1024 in .bss: bounded, no allocation
  *   connect(192.0.2.7)         ◄──────────────┘                   the most recent lookup of an address wins
  *
+ * Two names may have one address (virtual hosts), so the most recent one is that of the thread that connects; or, when it has not asked for this address
+ * itself, as where threads do the asking for an event loop, that of whoever asked last.
+ *
  * All functions take a mutex (a leaf: nothing else is locked or called while it is held), keep errno, survive fork() and are not
  * async-signal-safe. */
 #ifndef STARTTLS_NAMES_H
@@ -21,7 +24,7 @@ const void *names_address(const struct sockaddr *addr);
  * a host name, a literal address above all, makes the address nameless again. */
 void names_learn(int family, const void *address, const char *asked);
 
-/* Copy the name last looked up for this address: lower case, without the trailing dot. False when there is none. */
+/* Copy the name last looked up for this address, by this thread if it ever did: lower case, without the trailing dot. False when there is none. */
 bool names_find(int family, const void *address, char name[static NAME_ROOM]);
 
 #endif
