@@ -79,6 +79,7 @@ END
   as_news inn makehistory
   as_news inn makedbz -i -o -s 1000
   as_news inn innd -P 119 -4 127.0.0.9 -6 ::1
+  as_news inn nnrpd -D -S -p 563 -4 127.0.0.9
   as_news wrong nnrpd -D -p 119 -4 127.0.0.10
 }
 
@@ -93,4 +94,4 @@ as_news() (
 )
 
 # inn_stop DIR
-inn_stop() { kill "$(cat "$1/run/innd.pid")" "$(cat "$1/run/nnrpd.pid")"; }
+inn_stop() { kill "$(cat "$1/run/innd.pid")" "$(cat "$1/run/nnrpd.pid")" "$(cat "$1/run/nnrpd-563.pid")"; }
