@@ -16,6 +16,12 @@ load helper
 @test "the same without blocking" { same_as_native -- contract refused_later; }
 @test "a number closed by a raw system call and used again for a file, a pipe, a socket pair, an accepted socket" { same_as_native -- contract stale; }
 @test "the highest descriptor there may be, after RLIMIT_NOFILE was raised" { same_as_native -- contract numbers; }
+@test "daemon(3) takes descriptor 0 away, and a copy goes on" {
+  same_as_native -- contract daemon
+  peer_saw "NOOP kept"
+  ! grep -q "NOOP lost" journal/*.tls
+}
+@test "a thread that takes descriptors of its own and closes them" { same_as_native -- contract unshared; }
 @test "bad pointers are EFAULT" { same_as_native -- contract pointers; }
 @test "1024 pieces, empty ones among them" { same_as_native -- contract pieces; }
 @test "calls of length zero" { same_as_native -- contract zero; }

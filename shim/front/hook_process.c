@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -73,6 +74,26 @@ HOOK int close_range(unsigned first, unsigned last, int flags)
 	result = real.close_range(first, last, flags);
 	if (parts && result == 0)
 		process_part();
+	return result;
+}
+
+HOOK int unshare(int flags)
+{
+	int result = real.unshare(flags);
+
+	if (result == 0 && flags & CLONE_FILES && !__libc_single_threaded)
+		process_part();
+	return result;
+}
+
+/* Its dup2() of /dev/null over 0, 1 and 2 is libc's own. */
+HOOK int daemon(int stay, int keep)
+{
+	int result = real.daemon(stay, keep);
+
+	for (int fd = 0; fd <= STDERR_FILENO && result == 0 && !keep; fd++)
+		if (table_has(fd))
+			slot_drop_stale(fd);
 	return result;
 }
 

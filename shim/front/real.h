@@ -44,6 +44,8 @@
 	X(int, close, (int fd), (fd), syscall(SYS_close, fd)) \
 	X(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags), \
 	  syscall(SYS_close_range, first, last, flags)) \
+	X(int, daemon, (int stay, int keep), (stay, keep), absent(-1)) \
+	X(int, unshare, (int flags), (flags), syscall(SYS_unshare, flags)) \
 	X(void, closefrom, (int first), (first), syscall(SYS_close_range, first, ~0U, 0)) \
 	X(int, dup, (int fd), (fd), syscall(SYS_dup, fd)) \
 	X(int, dup2, (int fd, int to), (fd, to), syscall(SYS_dup3, fd, to, 0)) \

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The corners of a socket's contract. usage: contract HOST PORT
-//   lowat|linger|abort|oob|rights|rights_early|unspec|refused|refused_later|stale|numbers|pointers|pieces|zero
+//   lowat|linger|abort|oob|rights|rights_early|unspec|refused|refused_later|stale|numbers|daemon|unshared|pointers|pieces|zero
 #include "legacy.h"
 
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -230,6 +232,47 @@ static void numbers(char **argv)
 	finish(high);
 }
 
+/* daemon(3) puts /dev/null in the place of 0, 1 and 2 behind everybody's back. */
+static void be_daemon(char **argv)
+{
+	int fd = begin(argv), result[2];
+	char text[64];
+	ssize_t n;
+
+	fflush(stdout);
+	must(pipe(result) == 0, "pipe");
+	if (fork() == 0) {
+		must(dup2(fd, 0) == 0 && daemon(1, 0) == 0, "daemon");
+		n = write(0, "NOOP lost\r\n", 11);
+		dprintf(result[1], "%zd %zd\n", n, read(0, text, 1));
+		say(fd, "NOOP kept\r\n");
+		n = read(fd, text, sizeof text);
+		dprintf(result[1], "%.*s", (int)n, text);
+		_exit(0);
+	}
+	close(result[1]);
+	while ((n = read(result[0], text, sizeof text)) > 0)
+		printf("%.*s", (int)n, text);
+	finish(fd);
+}
+
+static void *close_mine(void *fd)
+{
+	must(unshare(CLONE_FILES) == 0 && close(*(int *)fd) == 0 && fcntl(*(int *)fd, F_GETFD) < 0, "close");
+	return NULL;
+}
+
+/* A thread takes descriptors of its own and closes them. */
+static void unshared(char **argv)
+{
+	int fd = begin(argv);
+	pthread_t thread;
+
+	must(pthread_create(&thread, NULL, close_mine, &fd) == 0 && pthread_join(thread, NULL) == 0, "thread");
+	ask(fd, "NOOP\r\n", "250");
+	finish(fd);
+}
+
 static char *volatile nowhere = (char *)1, *volatile constant = "constant";
 
 /* What a call says, on its own line. */
@@ -329,7 +372,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*act)(char **argv);
 	} acts[] = {{"lowat", lowat}, {"oob", oob}, {"rights", rights}, {"rights_early", rights_early}, {"unspec", unspec}, {"stale", stale},
-		    {"numbers", numbers}, {"pointers", pointers}, {"pieces", pieces}, {"zero", zero}};
+		    {"numbers", numbers}, {"daemon", be_daemon}, {"unshared", unshared}, {"pointers", pointers}, {"pieces", pieces}, {"zero", zero}};
 
 	must(argc == 4, "four words");
 	for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
