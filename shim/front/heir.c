@@ -50,7 +50,7 @@ static void each_open(void (*what)(int fd, void *arg), void *arg)
 				what(fd, arg);
 		}
 	if (dir >= 0)
-		syscall(SYS_close, dir);
+		process_close(dir);
 }
 
 /* Would an executed program find fd open? */
@@ -107,7 +107,7 @@ static void hand_on(struct conn *c, int fd, struct estate *e)
 	e->end = engine->relay(c, fd, !e->standard);
 	each_open(replace, e);
 	if (e->end >= 0)
-		syscall(SYS_close, e->end);
+		process_close(e->end);
 }
 
 static void visit(int fd, void *arg)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * log_send: where a line goes. RFC 3164 for syslog, which every /dev/log understands, rsyslog's and journald's. */
 #include "log.h"
+#include "process.h"
 #include "start.h"
 #include "table.h"
 #include <errno.h>
@@ -92,7 +93,7 @@ static bool syslog_send(const char *line, size_t n)
 		wrong_type = syscall(SYS_connect, fd, &log, sizeof log) < 0 && errno == EPROTOTYPE;
 		if (!wrong_type)
 			sent = syscall(SYS_sendto, fd, line, n + (size_t)i, MSG_NOSIGNAL, NULL, 0);
-		syscall(SYS_close, fd);
+		process_close(fd);
 		if (!wrong_type)
 			break;
 	}
@@ -137,7 +138,7 @@ static void to_file(const struct event *e, const char *path)
 	if (fd < 0)
 		return;
 	to_fd(e, fd);
-	syscall(SYS_close, fd);
+	process_close(fd);
 }
 
 void log_event(const struct event *e)

@@ -3,6 +3,7 @@
  * written for the address, because a name may lead to several hosts with a key each. */
 #include "observe.h"
 #include "names.h"
+#include "process.h"
 #include "start.h"
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -203,7 +204,7 @@ static void append(const char *path, struct line *l)
 	syscall(SYS_flock, fd, LOCK_EX);
 	if (!stands_there(fd, l->text, rule))
 		syscall(SYS_write, fd, l->text, l->n);
-	syscall(SYS_close, fd);
+	process_close(fd);
 }
 
 void observe_event(const struct event *e)

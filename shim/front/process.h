@@ -11,6 +11,8 @@
 #define STARTTLS_PROCESS_H
 
 #include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Once, when we are loaded: remember who we are, so that a first connection in a child of vfork() is known for what it is. Without it, or on kernels before
  * 4.14, that is known from process_own() on. */
@@ -29,5 +31,13 @@ void process_part(void);
 /* Is it a copy of another process's, made by a fork that bypassed the C library? Our locks in it may be held for ever, so nothing new can be
  * tracked. False as well when the kernel cannot tell. Async-signal-safe. */
 bool process_estranged(void);
+
+/* Close a descriptor of our own. Not by SYS_close: that number is taken for the app's close() (hook_raw.c), and in a relay, whose table is a copy,
+ * what we opened may have the number of a connection. Async-signal-safe, no cancellation point. */
+static inline void process_close(int fd)
+{
+	if (syscall(SYS_close_range, (unsigned)fd, (unsigned)fd, 0) < 0)
+		syscall(SYS_close, fd);
+}
 
 #endif
