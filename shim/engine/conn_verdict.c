@@ -83,6 +83,7 @@ void conn_peer_gone(struct conn *c, int fd, int error)
 void conn_forget(struct conn *c)
 {
 	c->phase = CONN_GONE;
+	share_retire(&c->rec);
 	if (c->low_water)
 		sys_setsockopt(c->rec.fd, SOL_SOCKET, SO_RCVLOWAT, &c->low_water,
 			       sizeof c->low_water);

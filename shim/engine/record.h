@@ -146,6 +146,8 @@ void share_enter(struct record *rec);
 void share_exit(struct record *rec);
 /* In the middle of something that will never be finished: to the others the session is broken. */
 void share_abandon(struct record *rec);
+/* It is no session of ours any more: each process goes on with the kernel's socket, and nobody hears when one leaves. */
+void share_retire(struct record *rec);
 /* Bytes of the peer's stream that are opened or taken out of the kernel, from offset `at`; and records that are sealed. */
 void share_log(struct record *rec, int64_t at, struct span bytes);
 void share_count(struct record *rec, struct span sealed);

@@ -28,7 +28,8 @@ struct share {
 	_Atomic int unknown; /* and how many more: just being born, or without room in the list */
 	_Atomic pid_t
 		early; /* before TLS is up there is nothing to catch up with: whose the connection is; 0: nobody's yet */
-	uint64_t version; /* of what is below */
+	_Atomic bool retired; /* what others do with the socket is not known here */
+	uint64_t version;     /* of what is below */
 	bool broken;
 	uint32_t generation; /* KeyUpdates sent (RFC 8446 4.6.3) */
 	uint64_t sealed;     /* records since then */
@@ -102,6 +103,8 @@ bool record_shared(const struct record *rec)
 
 	if (!rec->share)
 		return false;
+	if (atomic_load(&rec->share->retired))
+		return true;
 	others = count_others(rec->share) + atomic_load(&rec->share->unknown);
 	errno = saved;
 	return others > 0;
@@ -202,6 +205,12 @@ void share_leave(struct record *rec)
 		return;
 	strike(s, self);
 	munmap(s, sizeof *s);
+}
+
+void share_retire(struct record *rec)
+{
+	if (rec->share)
+		atomic_store(&rec->share->retired, true);
 }
 
 bool share_early(const struct record *rec)
