@@ -212,6 +212,11 @@ bool policy_asks_user(const struct policy *p)
 	return p && p->asks_user;
 }
 
+bool policy_asks_program(const struct policy *p)
+{
+	return p && p->asks_program;
+}
+
 void policy_decide(const struct policy *p, const struct target *t, struct verdict *v)
 {
 	struct question q = {.target = t, .asked = PROTO_NONE};

@@ -116,8 +116,9 @@ const char *policy_layer(const struct policy *p, int layer, size_t *n_rules);
 /* Write a warning for each rule that is sound but may not do what its writer thinks. Returns how many. */
 size_t policy_lint(const struct policy *p, FILE *out);
 
-/* Does any answer depend on target.uid? Else it need not be asked for. */
+/* Does any answer depend on target.uid, on target.program? Else they need not be asked for. */
 bool policy_asks_user(const struct policy *p);
+bool policy_asks_program(const struct policy *p);
 
 /* Decide. Fills *v; strings in it live as long as the policy. Makes no system call and takes no memory; keeps errno. p may be NULL, as
  * above. */

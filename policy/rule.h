@@ -63,6 +63,7 @@ struct policy {
 	const char *broken;    /* "file:line:col: sentence" of the first error */
 	const char *broken_at; /* "file:line" of it */
 	bool asks_user;        /* some rule names users */
+	bool asks_program;     /* some rule names programs */
 };
 
 static inline bool rule_says(const struct rule *r, enum rule_word word)

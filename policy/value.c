@@ -162,6 +162,7 @@ void take_programs(struct parser *p, struct rule *r, const struct word *value)
 {
 	const char *const *slot = NULL;
 
+	p->reading->policy->asks_program = true;
 	r->programs = read_list(p, value, sizeof *slot, read_program, &r->n_programs);
 }
 

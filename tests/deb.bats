@@ -105,7 +105,7 @@ teardown() {
   rm /usr/lib/*/libstarttls.so
   run --separate-stderr -3 sh -c 'echo out; exit 3'
   [ "$output" = out ]
-  [[ $stderr == *"object 'libstarttls.so' from /etc/ld.so.preload cannot be preloaded"* ]]
+  [[ $stderr == *"/libstarttls.so' from /etc/ld.so.preload cannot be preloaded"* ]]
   install_packages
   run --separate-stderr -0 true
   [ -z "$stderr" ]

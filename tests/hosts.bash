@@ -38,8 +38,12 @@ install_packages() {
   dpkg_ --install "${files[@]}"
 }
 
-# in_every_program, in_no_program: the library, by the loader's own file
-in_every_program() { echo libstarttls.so >/etc/ld.so.preload; }
+# in_every_program, in_no_program: the library, by the loader's own file. A path: set-user-ID programs do not look for a name.
+in_every_program() {
+  local library
+  library=$(ldconfig -p | sed -n 's/.*libstarttls.so .*=> //p' | head -n 1)
+  [ -n "$library" ] && echo "$library" >/etc/ld.so.preload
+}
 in_no_program() { rm -f /etc/ld.so.preload; }
 
 # with_systemd UNIT: this machine's own systemd starts UNIT, as process 1 of a namespace, in a control group of its own. UNIT has to end it.

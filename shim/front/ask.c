@@ -30,6 +30,7 @@ static void load(void)
 {
 	struct policy_files files = policy_files();
 	const char *named = start_policy();
+	struct policy *loaded;
 	int cancel;
 
 	if (named && *named) { /* holds, even if the program has emptied its environment since */
@@ -38,8 +39,10 @@ static void load(void)
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	ask_busy = true;
-	find_program();
-	policy = policy_load(&files, NULL);
+	loaded = policy_load(&files, NULL);
+	if (policy_asks_program(loaded)) /* apt's sandbox, for one, ends it for readlink() */
+		find_program();
+	policy = loaded;
 	ask_busy = false;
 	pthread_setcancelstate(cancel, NULL);
 }
@@ -91,6 +94,15 @@ void ask_policy(const struct order *o, struct verdict *v)
 		return;
 	v->watched = true; /* any connection may be one that matters */
 	v->broken = policy_broken(NULL);
+}
+
+void ask_prepare(void)
+{
+	int error = errno;
+
+	if (!ask_busy)
+		(void)get_policy();
+	errno = error;
 }
 
 bool ask_readable(void)

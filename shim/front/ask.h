@@ -13,6 +13,9 @@ extern _Thread_local bool ask_busy __attribute__((visibility("hidden")));
  * files at the first question; may allocate; not async-signal-safe. */
 void ask_policy(const struct order *o, struct verdict *v);
 
+/* Read it now, if it has not been read: keeps errno. Blocks and allocates likewise. */
+void ask_prepare(void);
+
 /* Could it be read, be it broken? */
 bool ask_readable(void);
 

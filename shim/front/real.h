@@ -39,6 +39,9 @@
 	X(int, shutdown, (int fd, int how), (fd, how), syscall(SYS_shutdown, fd, how)) \
 	X(int, ioctl, (int fd, unsigned long request, void *arg), (fd, request, arg), \
 	  syscall(SYS_ioctl, fd, request, arg)) \
+	X(int, prctl, \
+	  (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d), \
+	  (option, a, b, c, d), syscall(SYS_prctl, option, a, b, c, d)) \
 	X(int, fcntl, (int fd, int cmd, void *arg), (fd, cmd, arg), \
 	  syscall(SYS_fcntl, fd, cmd, arg)) \
 	X(int, close, (int fd), (fd), syscall(SYS_close, fd)) \
