@@ -108,17 +108,14 @@ python() {
 
 ehlo=$'EHLO \\[127.0.0.1\\]\nSTARTTLS'
 
-@test "probe, Postfix: smtp" {
+@test "probe, Postfix: smtp and smtps" {
   with_server postfix_stop postfix_start "$certs/good.pem"
   is_probed smtp 127.0.0.1:25 only_words "$ehlo"
   shim "$legacy/mailer" tapped.test 25 sender@example.org joe@mail.test <<<hello
   log_says "starttls pinned to=tapped.test"
   timeout 20 bash -c 'until grep -qs "lost connection\|disconnect from" "$1/log"; do sleep 0.1; done' _ "$server"
   ! grep "lost connection" "$server/log" || false
-}
-
-@test "probe, Postfix: smtps" {
-  with_server postfix_stop postfix_start "$certs/good.pem"
+  tap_stop
   is_probed smtps 127.0.0.1:465 only_words ''
   [[ $output == *"greeting: 220 mail.test ESMTP"* ]]
   shim "$legacy/mailer" tapped.test 465 sender@example.org joe@mail.test <<<hello
@@ -172,10 +169,14 @@ ehlo=$'EHLO \\[127.0.0.1\\]\nSTARTTLS'
 
 # --- news, chat, power
 
-@test "probe, INN: nntp, after MODE READER" {
+@test "probe, INN: nntp, after MODE READER, and nntps" {
   with_server inn_stop inn_start "$certs/good.pem" "$certs/wrong-name.pem"
   is_probed nntp 127.0.0.9:119 only_words $'CAPABILITIES\nMODE READER\nCAPABILITIES\nSTARTTLS'
   python <<<'import nntplib; s = nntplib.NNTP("tapped.test", readermode=True); s.group("local.test"); s.quit()'
+  tap_stop
+  is_probed nntps 127.0.0.9:563 only_words ''
+  [[ $output == *"greeting: 200 "* ]]
+  python <<<'import nntplib; s = nntplib.NNTP("tapped.test", 563, readermode=True); s.group("local.test"); s.quit()'
 }
 
 @test "probe, InspIRCd: irc" {

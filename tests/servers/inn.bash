@@ -19,6 +19,7 @@ enableoverview: true
 noreader: false
 nnrpdposthost: 127.0.0.9
 nnrpdcheckart: false
+nnrpdloadlimit: 0
 runasuser: news
 runasgroup: news
 rlimitnofile: 256
