@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -38,16 +39,55 @@ bool pipe_above(int ends[2])
 	return ends[0] >= 0 && ends[1] >= 0;
 }
 
-static void rehearse_as_child(char **command, const int ends[2])
+/* How one ended. */
+enum end {
+	LISTED,    /* the library is in */
+	NOT_BEGUN, /* exec() failed */
+	SECURE,    /* AT_SECURE */
+	ABSENT,    /* the library is not in */
+	FAILED,    /* there was no rehearsal */
+};
+
+static void rehearse_as_child(char **command, int list, bool traced)
 {
 	int null = above(open("/dev/null", O_RDONLY | O_CLOEXEC));
 
-	if (null >= 0 && dup2(null, 0) == 0 && dup2(ends[1], 1) == 1 && dup2(ends[1], 2) == 2 &&
-	    setenv("LD_TRACE_LOADED_OBJECTS", "1", 1) == 0) {
-		ptrace(PTRACE_TRACEME, 0, NULL, NULL); /* where that is forbidden we do without */
+	if (null >= 0 && dup2(null, 0) == 0 && dup2(list, 1) == 1 && dup2(list, 2) == 2 &&
+	    setenv("LD_TRACE_LOADED_OBJECTS", "1", 1) == 0 &&
+	    (!traced || ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0))
 		execvp(command[0], command);
-	}
 	_exit(RUN_NOT_FOUND);
+}
+
+/* The pid, and where the list will come from; -1 when that cannot be. */
+static pid_t start(char **command, bool traced, FILE **list)
+{
+	int ends[2];
+	pid_t pid = -1;
+
+	*list = pipe_above(ends) ? fdopen(ends[0], "r") : NULL;
+	if (!*list)
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		rehearse_as_child(command, ends[1], traced);
+	close(ends[1]);
+	if (pid < 0)
+		fclose(*list);
+	return pid;
+}
+
+/* False: it has ended before that. */
+static bool wait_for_exec(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+		if (WSTOPSIG(status) == SIGTRAP)
+			return true;
+		ptrace(PTRACE_CONT, pid, NULL, (void *)(long)WSTOPSIG(status));
+	}
+	return false;
 }
 
 /* Newer loaders heed LD_TRACE_LOADED_OBJECTS as little as LD_PRELOAD then, and the program would begin. What cannot be read may be so. */
@@ -70,24 +110,6 @@ static bool is_secure(pid_t pid)
 	return secure;
 }
 
-/* Until it has been executed, or has ended. False: it has been ended, because of AT_SECURE. */
-static bool let_go(pid_t pid, int *status)
-{
-	while (waitpid(pid, status, 0) == pid && WIFSTOPPED(*status)) {
-		if (WSTOPSIG(*status) != SIGTRAP) {
-			ptrace(PTRACE_CONT, pid, NULL, (void *)(long)WSTOPSIG(*status));
-			continue;
-		}
-		if (is_secure(pid)) {
-			kill(pid, SIGKILL);
-			waitpid(pid, status, 0);
-			return false;
-		}
-		ptrace(PTRACE_DETACH, pid, NULL, NULL);
-	}
-	return true;
-}
-
 /* Is the library in the list? Else *complaint is what the loader says about it, if anything. */
 static bool is_listed(FILE *list, const char *library, char **complaint)
 {
@@ -108,42 +130,67 @@ static bool is_listed(FILE *list, const char *library, char **complaint)
 	return found;
 }
 
-/* NULL: it is in, or the program would not start at all. */
-static const char *outcome(pid_t pid, FILE *list, const char *library, char **complaint)
+/* From the loader's start to its end. */
+static enum end hear(pid_t pid, FILE *list, const char *library, char **complaint)
 {
+	bool listed = is_listed(list, library, complaint);
 	int status = 0;
-	bool started = let_go(pid, &status), listed = is_listed(list, library, complaint);
 
 	waitpid(pid, &status, 0);
-	if (!started)
-		return "it gets rights that its caller has not, so the loader ignores LD_PRELOAD";
-	if (listed || (!*complaint && WIFEXITED(status) && WEXITSTATUS(status) == RUN_NOT_FOUND))
-		return NULL;
-	return *complaint
-		       ? *complaint
-		       : "the loader does not load libstarttls.so into it, and does not say why; "
-			 "ask 'starttls inspect'";
+	if (listed)
+		return LISTED;
+	if (!*complaint && WIFEXITED(status) && WEXITSTATUS(status) == RUN_NOT_FOUND)
+		return NOT_BEGUN;
+	return ABSENT;
+}
+
+static enum end rehearse(char **command, bool traced, const char *library, char **complaint)
+{
+	enum end end = NOT_BEGUN;
+	FILE *list;
+	pid_t pid = start(command, traced, &list);
+
+	if (pid < 0)
+		return FAILED;
+	if (!traced) {
+		end = hear(pid, list, library, complaint);
+	} else if (wait_for_exec(pid)) {
+		if (is_secure(pid)) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+			end = SECURE;
+		} else {
+			ptrace(PTRACE_DETACH, pid, NULL, NULL);
+			end = hear(pid, list, library, complaint);
+		}
+	}
+	fclose(list);
+	return end;
 }
 
 bool program_rehearse(char **command, const char *library, FILE *out)
 {
+	static const char *const sentences[] = {
+		[SECURE] = "it gets rights that its caller has not, so the loader ignores "
+			   "LD_PRELOAD",
+		[ABSENT] = "the loader does not load libstarttls.so into it, and does not say why; "
+			   "ask 'starttls inspect'",
+		[FAILED] = "its start cannot be rehearsed: there is no process, or no descriptor, "
+			   "to be had",
+	};
+	void (*ignored)(int) = signal(SIGCHLD, SIG_DFL);
 	char *complaint = NULL;
-	const char *why = "cannot rehearse its start";
-	int ends[2];
-	FILE *list;
-	pid_t pid;
+	enum end end = rehearse(command, true, library, &complaint);
+	bool good;
 
-	if (pipe_above(ends) && (list = fdopen(ends[0], "r"))) {
-		pid = fork();
-		if (pid == 0)
-			rehearse_as_child(command, ends);
-		close(ends[1]);
-		if (pid > 0)
-			why = outcome(pid, list, library, &complaint);
-		fclose(list);
-	}
-	if (why)
-		fprintf(out, "starttls run: %s: %s\n", command[0], why);
+	/* Nobody may trace here, or the kernel does not let a traced process change its rights: without, then. */
+	if (end == NOT_BEGUN)
+		end = rehearse(command, false, library, &complaint);
+	signal(SIGCHLD, ignored);
+	good = end == LISTED || end == NOT_BEGUN;
+	if (!good)
+		fprintf(out, "starttls run: %s: %s\n", command[0],
+			end == ABSENT && complaint ? complaint : sentences[end]);
 	free(complaint);
-	return !why;
+	return good;
 }

@@ -22,7 +22,7 @@ _starttls_run() {
   local i
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-    --policy) i=$((i + 1)) ;;
+    --policy | =) i=$((i + 1)) ;; # "=" is a word of its own: --observe = FILE
     --) i=$((i + 1)) && break ;;
     -*) ;;
     *) break ;;
@@ -68,7 +68,8 @@ _starttls() {
   case ${COMP_WORDS[1]}:$before in
   probe:--proto) _starttls_words "$_starttls_protocols" ;;
   probe:--timeout | probe:--domain) ;;
-  run:--policy) _starttls_files ;;
+  run:--policy | run:=) _starttls_files ;;
+  run:--observe) if [ "$word" = = ]; then word='' _starttls_files; else _starttls_run; fi ;;
   explain:--program) _starttls_commands ;;
   explain:--user) mapfile -t COMPREPLY < <(compgen -u -- "$word") ;;
   explain:--addr) ;;

@@ -409,6 +409,11 @@ completes() {
   [ "$(completes starttls run --policy here)" = here.policy ]
   [ "$(completes starttls check he)" = here.policy ]
   completes starttls run -v --policy here.policy ca | grep -qx cat
+  [ "$(completes starttls run --obs)" = $'--observe\n--observe=' ]
+  completes starttls run --observe ca | grep -qx cat
+  [ "$(completes starttls run --observe = here)" = here.policy ]
+  completes starttls run --observe = | grep -qx here.policy
+  completes starttls run --observe = here.policy ca | grep -qx cat
   completes starttls inspect ca | grep -qx cat
   [ "$(completes starttls run cat he)" = here.policy ]
 }

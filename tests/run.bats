@@ -165,6 +165,22 @@ os._exit(7)" <&- >&-' bash "${shim_command[@]}"
   [[ $'\n'$output != *$'\nstarted'* ]]
 }
 
+@test "a program with more libraries than a pipe holds names of is started" {
+  policy "verify to any"
+  mkdir lib
+  long=$(printf 'x%.0s' {1..200})
+  echo 'void nothing(void) {}' | gcc -shared -fPIC -x c -o "lib/lib$long.so" -
+  for i in $(seq 200); do
+    cp "lib/lib$long.so" "lib/lib$i$long.so"
+    names+=" -l:lib$i$long.so"
+  done
+  # shellcheck disable=SC2086  # several words
+  mark many -Wl,--no-as-needed -Llib $names "-Wl,-rpath,$PWD/lib"
+  [ "$(LD_LIBRARY_PATH=lib ldd ./many | wc -c)" -gt 65536 ]
+  run -0 timeout 60 "${shim_command[@]}" ./many
+  [ "${lines[-1]}" = started ]
+}
+
 @test "where nobody may trace, the loader's list is believed" {
   policy "verify to any"
   mark marked

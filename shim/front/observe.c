@@ -120,7 +120,7 @@ static void put_tls(struct line *l, const struct event *e)
 	const struct verdict *v = e->observed;
 	const struct rule_options *user = &v->options[v->n_options - 1];
 
-	put(l, e->unverified ? "fingerprint" : "verify");
+	put(l, "%s", e->unverified ? "fingerprint" : "verify");
 	put_selectors(l, e, !e->unverified);
 	if (e->unverified)
 		put(l, " pin %s", e->pin);
