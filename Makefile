@@ -24,7 +24,7 @@ HARDEN  := -fstack-protector-strong $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SO
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
 ALLFLAGS = -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(SANFLAG) -fPIC -fvisibility=hidden -fexceptions \
            -ftls-model=initial-exec -DSTARTTLS_LIBDIR='"$(LIBDIR)"' -DPOLICY_SYSTEM_FILE='"$(POLICY)"' -MMD -MP $(CPPFLAGS) $(CFLAGS)
-SOFLAGS  = -shared -Wl,-soname,$(@F) $(SANFLAG) -Wl,-z,relro,-z,now,-z,nodelete $(if $(SAN),,-Wl,-z,defs) $(LDFLAGS)
+SOFLAGS  = -shared -Wl,-soname,$(@F) $(SANFLAG) -Wl,-z,relro,-z,nodelete $(if $(SAN),,-Wl,-z,defs) $(LDFLAGS)
 OBJ     := $(BUILD)/obj
 
 POLICY_LIB := $(filter-out policy/starttls.c $(wildcard policy/cmd_*.c),$(wildcard policy/*.c))
@@ -73,12 +73,13 @@ $(BUILD)/libfront.a: $(call objects,$(FRONT))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-# libc only: what is in every process must cost next to nothing.
+# libc only: what is in every process must cost next to nothing. So its 130 symbols are looked up at their first call, which most processes never
+# make. (What RELRO could protect here, function pointers, is patched at run time anyway: real.h.)
 $(BUILD)/libstarttls.so: $(call objects,$(FRONT)) $(BUILD)/libpolicy.a shim/front/libstarttls.map
-	$(CC) $(SOFLAGS) -Wl,--version-script=shim/front/libstarttls.map -o $@ $(call objects,$(FRONT)) $(BUILD)/libpolicy.a
+	$(CC) $(SOFLAGS) -Wl,-z,lazy -Wl,--version-script=shim/front/libstarttls.map -o $@ $(call objects,$(FRONT)) $(BUILD)/libpolicy.a
 
 $(BUILD)/libstarttls-tls.so: $(call objects,$(ENGINE)) $(BUILD)/libpolicy.a
-	$(CC) $(SOFLAGS) -o $@ $(call objects,$(ENGINE)) $(BUILD)/libpolicy.a $(SSL_LIBS) -lpthread
+	$(CC) $(SOFLAGS) -Wl,-z,now -o $@ $(call objects,$(ENGINE)) $(BUILD)/libpolicy.a $(SSL_LIBS) -lpthread
 
 $(BUILD)/starttls: $(call objects,$(COMMAND)) $(BUILD)/libpolicy.a
 	$(CC) $(SANFLAG) -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^
