@@ -67,16 +67,15 @@ int proto_find(const char *word, size_t n)
 
 static bool listed(int proto, uint16_t port)
 {
-	for (int i = 0; i < N_PORTS; i++)
-		if (port && protocols[proto].ports[i] == port)
-			return true;
-	return false;
+	const uint16_t *ports = protocols[proto].ports;
+
+	return port && (port == ports[0] || port == ports[1] || port == ports[2]);
 }
 
 int proto_of_port(uint16_t port)
 {
 	for (int i = 0; i < N_PROTOCOLS; i++)
-		if (!(protocols[i].flags & WRAPS) && listed(i, port))
+		if (listed(i, port) && !(protocols[i].flags & WRAPS))
 			return i;
 	return PROTO_NONE;
 }

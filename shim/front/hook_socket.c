@@ -20,14 +20,14 @@ HOOK int accept(int fd, __SOCKADDR_ARG from, socklen_t *len)
 {
 	int made = copies_none(slot_fresh(real.accept(fd, from.__sockaddr__, len)));
 
-	return watch_accepts() ? watch_accepted(made) : made;
+	return watch_announced() ? watch_accepted(made) : made;
 }
 
 HOOK int accept4(int fd, __SOCKADDR_ARG from, socklen_t *len, int flags)
 {
 	int made = copies_none(slot_fresh(real.accept4(fd, from.__sockaddr__, len, flags)));
 
-	return watch_accepts() ? watch_accepted(made) : made;
+	return watch_announced() ? watch_accepted(made) : made;
 }
 
 HOOK int socketpair(int family, int type, int proto, int ends[2])

@@ -205,8 +205,7 @@ static struct conn *open_data(int fd, struct dial *d, const struct sockaddr *own
 	int cancel;
 
 	*why = NULL;
-	if (ask_busy || !engine || !atomic_load_explicit(engine->announced, memory_order_relaxed) ||
-	    process_borrowed() || !is_tcp(fd))
+	if (ask_busy || process_borrowed() || !is_tcp(fd))
 		return NULL;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	ask_busy = true;
@@ -262,7 +261,7 @@ int watch_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	const char *why = NULL;
 	int error = errno;
 
-	if (len <= sizeof(d.order.addr)) {
+	if (watch_announced() && len <= sizeof(d.order.addr)) {
 		fill(&d, addr, len);
 		if (open_data(fd, &d, NULL, &why)) {
 			errno = error;

@@ -34,13 +34,15 @@ void watch_arrived(int fd, const struct sockaddr *addr, socklen_t len);
 /* fd, if it is ours, has just been found to be connected. Keeps errno. */
 void watch_connected(int fd);
 
-/* fd has just been accepted: FTP's peer may have dialled where a control connection of ours announced it. Returns fd; or -1 with ECONNABORTED,
- * and fd closed, when it cannot be made safe. */
-int watch_accepted(int fd);
-static inline bool watch_accepts(void)
+/* Has a control connection of ours announced a data connection? */
+static inline bool watch_announced(void)
 {
 	return engine && atomic_load_explicit(engine->announced, memory_order_relaxed);
 }
+
+/* fd has just been accepted: FTP's peer may have dialled where a control connection of ours announced it. Returns fd; or -1 with ECONNABORTED,
+ * and fd closed, when it cannot be made safe. */
+int watch_accepted(int fd);
 
 /* Would watch_connect do more than call connect(2)? Keeps errno. */
 bool watch_would(int fd, const struct sockaddr *addr, socklen_t len);
