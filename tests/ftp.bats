@@ -252,6 +252,22 @@ transfer() { run shim python3 "$root/tests/ftp_client.py" localhost "$PORT" "$1"
   [[ $output == 426*225*"$server/home"* ]]
 }
 
+# interrupted COMMAND …: at the keyboard, in the middle of a download; afterwards the connection is still good for a question and an answer.
+# ProFTPD, as vsftpd listens to nobody during a transfer inside TLS.
+interrupted() {
+  serving proftpd good "TransferRate RETR 3000"
+  shimmed
+  truncate -s 100M "$server/home/big"
+  python3 "$root/tests/typed.py" screen 'ftp> ' 'user joe x\r' '230.*ftp> ' 'binary\r' '200.*ftp> ' 'hash\r' 'ftp> ' 'get big\r' '##' '\x03' 'ftp> ' 'pwd\r' \
+    '(257 "|directory: )/.*ftp> ' 'quit\r' -- "${shim_command[@]}" "$@" || { cat screen && return 1; }
+  grep -q '226 Abort successful' screen
+  [ "$(stat -c %s big)" -lt 104857600 ]
+  run -1 grep -v 'starttls verified ' log
+}
+
+@test "ftp, tnftp: interrupted at the keyboard it aborts, and goes on" { interrupted tnftp -n mail.test; }
+@test "ftp, inetutils: interrupted at the keyboard it aborts, and goes on" { interrupted inetutils-ftp -n -v -p mail.test; }
+
 @test "ftp: under may, a server without TLS serves in plaintext" {
   serving vsftpd good ssl_enable=NO
   policy "may to any port 21 proto ftp"

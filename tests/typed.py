@@ -18,8 +18,8 @@ if child == 0:
 
 seen, new = "", ""
 while True:
-    readable, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
-    if not readable:
+    left = deadline - time.monotonic()
+    if left < 0 or not select.select([terminal], [], [], left)[0]:
         os.kill(child, signal.SIGKILL)
         print(f"still waiting for {steps[0][0].pattern if steps else 'the end'}")
         break
