@@ -3,6 +3,9 @@
 # `starttls run --observe`: nothing that the user asks for is refused, what was seen becomes a policy, and that policy then holds.
 
 load helper
+
+# what a sanitizer's runtime must be told, also in an empty environment
+asan=${ASAN_OPTIONS:+ASAN_OPTIONS=$ASAN_OPTIONS}
 load servers/postgresql
 load servers/prosody
 
@@ -125,7 +128,7 @@ rules() { sed -e '/^#/d' -e 's/ *#.*//' seen; }
   serve
   watch verify
   hard_mail >mail
-  printf '%s\n' '#!/bin/sh' "env -i LD_PRELOAD=\"\$LD_PRELOAD\" $legacy/mailer localhost $PORT from@example.org joe@mail.test <mail" >script
+  printf '%s\n' '#!/bin/sh' "env -i $asan LD_PRELOAD=\"\$LD_PRELOAD\" $legacy/mailer localhost $PORT from@example.org joe@mail.test <mail" >script
   chmod 755 script
   run -0 observe ./script
   run -0 mail observe 127.0.0.1

@@ -5,6 +5,9 @@
 
 load helper
 
+# what a sanitizer's runtime must be told, also in an empty environment
+asan=${ASAN_OPTIONS:+ASAN_OPTIONS=$ASAN_OPTIONS}
+
 # mark NAME [GCC OPTION …]: a program that says so if it ran
 mark() {
   local name=$1
@@ -286,18 +289,18 @@ END
 
 @test "a script that keeps LD_PRELOAD and nothing else still has run's policy, and is still looked after" {
   serve_mail
-  script "env -i LD_PRELOAD=\"\$LD_PRELOAD\" $(mailer)"
+  script "env -i $asan LD_PRELOAD=\"\$LD_PRELOAD\" $(mailer)"
   run -0 shim ./script
   log_says "rule=$PWD/policy:1"
   peer_saw "MAIL FROM"
-  script 'env -i LD_PRELOAD="$LD_PRELOAD" sh -c "env -i '"$(mailer)"'"'
+  script "env -i $asan"' LD_PRELOAD="$LD_PRELOAD" sh -c "env -i '"$(mailer)"'"'
   run -125 shim ./script
   says "its environment lacks LD_PRELOAD"
 }
 
 @test "'starttls run' inside the script brings its own library, whatever the environment" {
   serve_mail
-  script "env -i ${runtime:+LD_PRELOAD=$runtime} $build/starttls run --policy policy -- $(mailer)"
+  script "env -i $asan ${runtime:+LD_PRELOAD=$runtime} $build/starttls run --policy policy -- $(mailer)"
   run -0 shim ./script
   peer_saw "MAIL FROM"
   peer_never_saw_in_clear "MAIL FROM"
