@@ -73,6 +73,13 @@ stays() {
 @test "system() on a connection that is standard input and output" { goes_on exec system; }
 @test "helpers that inherit the connection by the way do not disturb it" { goes_on exec helpers; }
 @test "exec fails: the program goes on" { goes_on exec failure; }
+@test "SO_RCVLOWAT, set before and after connect" { goes_on contract lowat; }
+@test "AF_UNSPEC dissolves the connection under all its numbers; it can be dialled again" { same_as_native -- contract unspec; }
+@test "a number closed by a raw system call and used again for a file, a pipe, a socket pair, an accepted socket" { same_as_native -- contract stale; }
+@test "bad pointers are EFAULT" { same_as_native -- contract pointers; }
+@test "calls of length zero" { same_as_native -- contract zero; }
+@test "SCM_RIGHTS: another process goes on with the connection" { goes_on contract rights; }
+@test "SCM_RIGHTS before a word was said" { same_as_native -- contract rights_early; }
 @test "pthread_cancel() in read()" { goes_on interplay cancel; }
 @test "close() while another thread reads" { goes_on interplay close; }
 @test "a signal handler that closes what its thread reads from, and leaves read()" { stays jumper close; }

@@ -90,6 +90,8 @@ ssize_t conn_guard_receive(struct conn *c, int fd, struct msghdr *msg, int flags
 	bool refused;
 	ssize_t n;
 
+	if (c->low_water) /* here the kernel counts what the app counts */
+		sys_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &c->low_water, sizeof c->low_water);
 	conn_unlock(c);
 	pthread_cleanup_push(put, c);
 	n = front->recvmsg(fd, msg, flags);
