@@ -8,6 +8,7 @@
 #include "command.h"
 #include "policy.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -117,23 +118,26 @@ static int check_policy(bool verbose)
 
 /* --- observing */
 
-/* FILE must be there before the program is, and is named absolutely, for programs change their directory. The library writes the rules. */
+static const char head[] =
+	"# What 'starttls run --observe' saw: for each destination the rule that would have held.\n"
+	"# Look it through, above all what says PLAINTEXT; then: starttls run --policy THIS-FILE\n";
+
+/* FILE must be there before the program is, and is named absolutely, for programs change their directory. The library writes the rules.
+ * Nobody else may write to it, or it would be no policy to be believed. */
 static int name_observed(const char *file, char path[PATH_MAX])
 {
-	FILE *out = fopen(file, "ae");
+	int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
 	struct stat st;
-	bool good = out && fstat(fileno(out), &st) == 0;
+	bool good = fd >= 0 && fstat(fd, &st) == 0 &&
+		    (st.st_size > 0 || write(fd, head, sizeof head - 1) > 0) &&
+		    realpath(file, path);
 
-	if (good && st.st_size == 0)
-		fputs("# What 'starttls run --observe' saw: for each destination the rule that "
-		      "would "
-		      "have held.\n"
-		      "# Look it through, above all what says PLAINTEXT; then: starttls run "
-		      "--policy "
-		      "THIS-FILE\n",
-		      out);
-	if ((out && fclose(out) != 0) || !good || !realpath(file, path))
-		return refuse("cannot write what is observed to '%s': %s", file, strerror(errno));
+	if (!good)
+		refuse("cannot write what is observed to '%s': %s", file, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (!good)
+		return RUN_REFUSED;
 	return setenv("STARTTLS_OBSERVE", path, 1) == 0 ? 0 : refuse("out of memory");
 }
 

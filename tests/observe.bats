@@ -138,10 +138,14 @@ rules() { sed -e '/^#/d' -e 's/ *#.*//' seen; }
 
 @test "without a file's name it is ./observed.policy; one that cannot be written is 125" {
   policy "verify to any"
+  umask 0
   run -0 env LD_PRELOAD="$runtime" "$build/starttls" run --policy policy --observe true
-  [ -e observed.policy ]
+  [ "$(stat -c %a observed.policy)" = 600 ]
   run -125 "$build/starttls" run --observe=/no/such/directory/file true
   [[ $output == *"cannot write what is observed to '/no/such/directory/file': No such file or directory"* ]]
+  mkfifo fifo
+  run -125 timeout 20 "$build/starttls" run --observe=fifo true
+  [[ $output == *"cannot write what is observed to 'fifo': "* ]]
 }
 
 # --- other protocols
