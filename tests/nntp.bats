@@ -126,7 +126,7 @@ with_an_article() {
 
 # with_slrn WAIT KEYS …: somebody in front of it (typed.py)
 with_slrn() {
-  printf '#!/bin/sh\ncat body >>"$1"\n' >editor
+  printf '#!/bin/sh\ncat typed >>"$1"\n' >editor
   chmod +x editor
   cat >slrnrc <<END
 set hostname "mail.test"
@@ -146,11 +146,11 @@ END
 @test "nntp: slrn shows an article and posts one" {
   with_an_article "for slrn"
   launch=("${shim_command[@]}")
-  body article >body
+  body article >typed
   with_slrn "SPC:Select" '\r' "for slrn.*Group: local.test" '\r' "From:.*Gr.*e, .* 5.*end" q "done" \
     P "want to post" y "ewsgroup" '\r' "Subject" 'by slrn\r' "Post the" y "ing \\.\\.\\..*done" q "really" y
   # which keeps articles as they come over the wire
-  diff body <(body "$(grep -rl "Subject: by slrn" "$server/spool/articles")" | sed -e '$d' -e 's/^\.//')
+  diff typed <(body "$(grep -rl "Subject: by slrn" "$server/spool/articles")" | sed -e '$d' -e 's/^\.//')
   log_says "starttls verified to=mail.test addr=127.0.0.1 port=119 proto=nntp"
   only_words "$our_words"
 }
