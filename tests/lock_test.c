@@ -41,11 +41,36 @@ static __attribute__((noinline)) void call_with_lock(void)
 	conn_unlock(c);
 }
 
+/* The lock is taken again by another function, which has returned. */
+static __attribute__((noinline)) void wait_within(int deeper)
+{
+	volatile char room[512];
+
+	room[0] = (char)deeper;
+	if (deeper) {
+		wait_within(deeper - 1);
+	} else {
+		conn_pause(c);
+		conn_resume(c);
+	}
+	(void)room[0];
+}
+
+static __attribute__((noinline)) void call_after_waiting(void)
+{
+	conn_lock(c);
+	wait_within(2);
+	raise(SIGUSR1);
+	conn_unlock(c);
+}
+
 static __attribute__((noinline)) void call_that_waits(void)
 {
-	conn_wait_begins(c);
+	conn_lock(c);
+	conn_pause(c);
 	raise(SIGUSR1);
-	conn_wait_ends();
+	conn_resume(c);
+	conn_unlock(c);
 }
 
 static __attribute__((noinline)) void leave(void (*call)(void))
@@ -80,6 +105,10 @@ static void test_nested(void)
 	call_with_lock();
 	check(nested, "a handler that interrupts the lock is told so");
 	check(!ask(0) && is_free() && c->phase == CONN_OPEN, "and nothing has come of it");
+	nested = false;
+	call_after_waiting();
+	check(nested, "also when the lock was given up for a while");
+	check(!ask(0) && is_free() && c->phase == CONN_OPEN, "again without consequences");
 	call_that_waits();
 	check(!nested, "a handler that interrupts a call that waits may use the connection");
 	check(atomic_load(&c->ref.refs) == 2, "and the call keeps its reference");

@@ -31,6 +31,12 @@ enum conn_phase { CONN_TALK, CONN_GUARD, CONN_SHAKE, CONN_REDIAL, CONN_OPEN, CON
 /* What a call that can do nothing now is waiting for. */
 enum wait { WAIT_NONE, WAIT_IN, WAIT_OUT, WAIT_REDIAL, WAIT_MOVED, WAIT_TELL /* for the app to take what it is told */ };
 
+/* A call of a function: an address within its frame, and one within its code, not the first. */
+struct place {
+	const char *frame;
+	const void *code;
+};
+
 struct conn {
 	struct conn_ref ref;      /* first: engine.h */
 	struct conn *next;        /* every conn there ever was, for fork() */
@@ -56,7 +62,7 @@ struct conn {
 	unsigned unpushed;        /* writes since the last read: Nagle may be holding the tail back */
 	bool dialling;            /* REDIAL: a thread is at it: */
 	pid_t dialler;
-	const void *dials_at;     /* where on its stack */
+	struct place dials_at;    /* where on its stack */
 	bool finished_unacked;    /* the app has not written since our Finished went out */
 	uint64_t cookie;          /* of the socket */
 	bool urgent_inline;       /* what the app sends with MSG_OOB is part of the stream */
@@ -75,6 +81,7 @@ extern const struct front *front;
 /* conn_pool.c */
 struct conn *conn_take(void);             /* zeroed, one reference; NULL: out of memory */
 void conn_put(struct conn *c);            /* give one reference back; the last one gives the conn back */
+/* Called by the function that also unlocks: the call lasts as long as that stands on the stack. */
 void conn_lock(struct conn *c);
 void conn_unlock(struct conn *c);
 /* For who has no reference: lock c if fd is still a descriptor of it, which it then stays until conn_unlock(), for nobody wipes it without the
@@ -88,11 +95,13 @@ static inline bool conn_nested(void)
 {
 	return conn_depth && conn_look_around();
 }
-/* Around waiting, without the lock and with one reference to c: left by siglongjmp(), the call's reference is given back. */
-void conn_wait_begins(struct conn *c);
-void conn_wait_ends(void);
-/* Has the function of this thread which stood on the stack there (__builtin_frame_address) been left by siglongjmp()? */
-bool conn_frame_gone(const void *frame);
+/* Give up the lock while the call waits, and take it again. The call has a reference, which is given back should a handler leave it meanwhile by siglongjmp(); or
+ * is, by this, when its thread is cancelled. */
+void conn_pause(struct conn *c);
+void conn_resume(struct conn *c);
+void conn_pause_cancelled(struct conn *c);
+/* Has the function of this thread which stood there been left by siglongjmp()? Not for the calling function itself. */
+bool conn_place_left(struct place place);
 void conn_fork_prepare(void);
 void conn_fork_parent(void);
 void conn_fork_child(void);

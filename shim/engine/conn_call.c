@@ -90,14 +90,14 @@ bool call_waits(struct call *call)
 
 	if (conn_settled(call->c) && !conn_awaits_answer(call->c))
 		deadline = -1;
-	conn_unlock(call->c);
+	conn_pause(call->c);
 	if (call->wait == WAIT_MOVED)
 		worth = sched_yield() == 0;
 	else if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
 		worth = conn_wait(call->c, call->fd, call->wait, deadline, &call->patience) == 0;
 	else
 		errno = EAGAIN;
-	conn_lock(call->c);
+	conn_resume(call->c);
 	if (!worth || call->wait == WAIT_MOVED || call->c->phase == CONN_MOVED ||
 	    (call->c->phase != CONN_CLOSED && front->holds(call->c, call->fd)))
 		return worth;

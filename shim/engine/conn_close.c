@@ -21,14 +21,14 @@ void conn_settle(struct conn *c, int fd)
 			return; /* more it will not say */
 		if (wait == WAIT_NONE && c->deadline_ms && now_ms() > c->deadline_ms)
 			return;
-		conn_unlock(c);
+		conn_pause(c);
 		if (wait == WAIT_REDIAL) {
 			conn_redial(c, fd);
 		} else {
 			p.events = wait == WAIT_IN ? POLLIN : POLLOUT;
 			front->poll(&p, 1, 1000);
 		}
-		conn_lock(c);
+		conn_resume(c);
 	}
 }
 
@@ -80,9 +80,9 @@ static void await_ticket(struct conn *c, int fd)
 	if (!c->is_data && !record_unsent(&c->rec))
 		sys_shutdown(fd, SHUT_WR);
 	while (!over && (left = until - now_ms()) > 0) {
-		conn_unlock(c);
+		conn_pause(c);
 		over = front->poll(&p, 1, (int)left) <= 0;
-		conn_lock(c);
+		conn_resume(c);
 		over |= record_readable(&c->rec, fd) || c->rec.ended || c->is_data;
 		if (!awaits_ticket(c, fd) && until > now_ms() + TICKETS_APART_MS)
 			until = now_ms() + TICKETS_APART_MS;
@@ -105,9 +105,9 @@ static bool leave_held(struct conn *c, int fd)
 {
 	if (fd < 0 || !conn_linger || !conn_has_held(c))
 		return false;
-	conn_unlock(c);
+	conn_pause(c);
 	conn_linger(c, fd);
-	conn_lock(c);
+	conn_resume(c);
 	return true;
 }
 
@@ -126,9 +126,9 @@ static void end_session(struct conn *c, int fd)
 		record_readable(&c->rec, fd);
 	}
 	if (has_rest(c, fd)) {
-		conn_unlock(c);
+		conn_pause(c);
 		conn_linger(c, fd);
-		conn_lock(c);
+		conn_resume(c);
 	}
 }
 

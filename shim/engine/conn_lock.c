@@ -6,8 +6,8 @@
  *                               │         └ siglongjmp ─► lost   └─────────── siglongjmp ─► the connection goes on
  *
  * Whether a call is still there, or a handler has left it for good by siglongjmp(), as old mailers do when their alarm rings, only the stack
- * knows: so each call notes where on it it stands, and the next call of the thread looks whether somebody stands there still. (Comparing stack pointers
- * would not do: the next call may be deeper down than the last one was.)
+ * knows: so each call notes where on it it stands, and the next call of the thread looks whether that function stands there still. (Comparing stack
+ * pointers would not do: the next call may be deeper down than the last one was.)
  *
  * What was left in the middle of a record cannot be used any more, nor even freed. While TLS is being brought up, which takes long and much of
  * malloc(), the lock keeps signals out instead. */
@@ -17,12 +17,15 @@
 #include <signal.h>
 #include <unwind.h>
 
+/* Where the function stands that calls this one. */
+#define CALLER ((struct place){__builtin_dwarf_cfa(), __builtin_return_address(0)})
+
 enum { HOLDS = 4 }; /* a call, and calls in handlers within handlers */
 
 /* One call in progress in this thread, outermost first. It stands here before it takes the lock, and until it has given it back. */
 struct hold {
 	struct conn *c;
-	const char *frame;
+	struct place place;
 	bool waits; /* and has a reference to give back */
 };
 static _Thread_local struct hold holds[HOLDS];
@@ -31,31 +34,35 @@ _Thread_local volatile sig_atomic_t conn_depth;
 /* --- is it still on the stack? */
 
 struct search {
-	const char *wanted;
-	const char *below; /* the frame that was looked at last begins here */
-	bool interrupted;  /* it was interrupted by a signal, or stands above one that was */
-	bool found, passed;
+	struct place wanted;
+	const void *function; /* the one that wanted is in */
+	const char *
+		here; /* in the frame of the call that asks, which is not the one that is sought, even if it stands where that one stood */
+	const char *below;    /* where the frame that was looked at last begins */
+	const void *of_below; /* and its function */
+	bool above_here, found, passed;
 };
 
 static _Unwind_Reason_Code look(struct _Unwind_Context *frame, void *of)
 {
 	struct search *s = of;
 	const char *from = (const char *)_Unwind_GetCFA(frame); /* = the end of the frame below */
-	int at_signal = 0;
 
-	(void)_Unwind_GetIPInfo(frame, &at_signal);
-	s->found |= s->interrupted && s->below <= s->wanted && s->wanted < from;
-	s->passed |= s->wanted < from;
-	s->interrupted |= at_signal != 0;
+	s->found |= s->above_here && s->below <= s->wanted.frame && s->wanted.frame < from &&
+		    s->of_below == s->function;
+	s->passed |= s->wanted.frame < from;
+	s->above_here |= s->here < from;
 	s->below = from;
+	s->of_below = (const void *)_Unwind_GetRegionStart(frame);
 	return _URC_NO_REASON;
 }
 
 /* When the unwinder does not get that far, it is taken to be: then a call is refused that need not be. */
-static bool is_on_stack(const char *frame)
+static bool is_on_stack(struct place wanted, const char *here)
 {
-	struct search s = {.wanted = frame};
+	struct search s = {.wanted = wanted, .here = here};
 
+	s.function = _Unwind_FindEnclosingFunction((void *)wanted.code);
 	_Unwind_Backtrace(look, &s);
 	return s.found || !s.passed;
 }
@@ -91,7 +98,7 @@ bool conn_look_around(void)
 {
 	int i;
 
-	while (conn_depth && !is_on_stack(holds[conn_depth - 1].frame))
+	while (conn_depth && !is_on_stack(holds[conn_depth - 1].place, __builtin_dwarf_cfa()))
 		leave_behind();
 	for (i = 0; i < conn_depth; i++)
 		if (lock_mine(&holds[i].c->lock))
@@ -102,16 +109,16 @@ bool conn_look_around(void)
 /* --- the lock */
 
 /* Written twice, for a handler may come before it counts, and stand here meanwhile. */
-static inline void begin(struct conn *c, const char *frame, bool waits)
+static inline void begin(struct conn *c, struct place place)
 {
 	int i = conn_depth;
 	struct hold *h = &holds[i];
 
-	*h = (struct hold){c, frame, waits};
+	*h = (struct hold){c, place, false};
 	atomic_signal_fence(memory_order_seq_cst);
 	conn_depth = i + 1;
 	atomic_signal_fence(memory_order_seq_cst);
-	*h = (struct hold){c, frame, waits};
+	*h = (struct hold){c, place, false};
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
@@ -135,16 +142,27 @@ static inline void enter(struct conn *c)
 		share_enter(&c->rec);
 }
 
+/* True: signals must be let in again, those of c->signals. */
+static inline bool leave(struct conn *c)
+{
+	bool quiet = c->quiet;
+
+	if (c->rec.share)
+		share_exit(&c->rec);
+	c->quiet = false;
+	return quiet;
+}
+
 void conn_lock(struct conn *c)
 {
-	begin(c, __builtin_dwarf_cfa(), false);
+	begin(c, CALLER);
 	lock_take(&c->lock);
 	enter(c);
 }
 
 bool conn_lock_unless_left(struct conn *c, int fd)
 {
-	begin(c, __builtin_dwarf_cfa(), false);
+	begin(c, CALLER);
 	lock_take(&c->lock);
 	if (front->holds(c, fd)) {
 		enter(c);
@@ -155,41 +173,44 @@ bool conn_lock_unless_left(struct conn *c, int fd)
 	return false;
 }
 
-static __attribute__((noinline, cold)) void unlock_quiet(struct conn *c)
-{
-	uint64_t signals = c->signals;
-
-	c->quiet = false;
-	lock_give(&c->lock);
-	end();
-	sys_restore_signals(signals);
-}
-
 void conn_unlock(struct conn *c)
 {
-	if (c->rec.share)
-		share_exit(&c->rec);
-	if (c->quiet) {
-		unlock_quiet(c);
-		return;
-	}
+	uint64_t signals = c->signals;
+	bool quiet = leave(c);
+
 	lock_give(&c->lock);
 	end();
+	if (quiet)
+		sys_restore_signals(signals);
 }
 
 /* --- waiting without it */
 
-void conn_wait_begins(struct conn *c)
+void conn_pause(struct conn *c)
 {
-	begin(c, __builtin_dwarf_cfa(), true);
+	uint64_t signals = c->signals;
+	bool quiet = leave(c);
+
+	holds[conn_depth - 1].waits = true;
+	lock_give(&c->lock);
+	if (quiet)
+		sys_restore_signals(signals);
 }
 
-void conn_wait_ends(void)
+void conn_resume(struct conn *c)
+{
+	lock_take(&c->lock);
+	holds[conn_depth - 1].waits = false;
+	enter(c);
+}
+
+void conn_pause_cancelled(struct conn *c)
 {
 	end();
+	conn_put(c);
 }
 
-bool conn_frame_gone(const void *frame)
+bool conn_place_left(struct place place)
 {
-	return !is_on_stack(frame);
+	return !is_on_stack(place, __builtin_dwarf_cfa());
 }

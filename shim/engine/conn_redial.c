@@ -56,7 +56,7 @@ int conn_redial(struct conn *c, int fd)
 	int error;
 
 	conn_lock(c);
-	if (c->dialling && c->dialler == gettid() && conn_frame_gone(c->dials_at))
+	if (c->dialling && c->dialler == gettid() && conn_place_left(c->dials_at))
 		c->dialling = false;
 	mine = c->phase == CONN_REDIAL && !c->dialling;
 	if (!mine) {
@@ -67,7 +67,7 @@ int conn_redial(struct conn *c, int fd)
 	}
 	c->dialling = true;
 	c->dialler = gettid();
-	c->dials_at = __builtin_frame_address(0);
+	c->dials_at = (struct place){__builtin_frame_address(0), (const char *)conn_redial + 1};
 	snprintf(why, sizeof why, "%s",
 		 talk_phase(c->talk) == TALK_REDIAL   ? talk_why(c->talk)
 		 : c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls)

@@ -106,8 +106,7 @@ static int wait_readable(struct conn *c, int fd)
 
 static void cancelled(void *c)
 {
-	conn_wait_ends();
-	conn_put(c);
+	conn_pause_cancelled(c);
 }
 
 int conn_wait(struct conn *c, int fd, enum wait wait, int64_t deadline, struct patience *p)
@@ -119,7 +118,6 @@ int conn_wait(struct conn *c, int fd, enum wait wait, int64_t deadline, struct p
 		p->known = true;
 	}
 	pthread_cleanup_push(cancelled, c);
-	conn_wait_begins(c);
 	if (wait == WAIT_REDIAL)
 		result = conn_redial(c, fd);
 	else if (wait == WAIT_IN && deadline < 0 && !p->sending)
@@ -127,7 +125,6 @@ int conn_wait(struct conn *c, int fd, enum wait wait, int64_t deadline, struct p
 	else
 		result = wait_poll(fd, wait == WAIT_OUT ? POLLOUT : POLLIN,
 				   earlier(deadline, p->until_ms), p);
-	conn_wait_ends();
 	pthread_cleanup_pop(0);
 	return result;
 }

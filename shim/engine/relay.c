@@ -43,18 +43,21 @@ static bool copy_process(struct handover *h)
 	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	sigset_t every, was;
+	sig_atomic_t calls = conn_depth;
 	pid_t pid;
 
 	if (stack == MAP_FAILED)
 		return false;
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &was);
+	conn_depth = 0; /* no call of this thread is on the other stack, nor goes on in the other process */
 	pid = clone(between, stack + STACK, CLONE_VM | CLONE_VFORK, h);
 	if (pid < 0)
 		h->error = errno;
 	else
 		while (syscall(SYS_wait4, pid, NULL, __WCLONE, NULL) < 0 && errno == EINTR)
 			;
+	conn_depth = calls;
 	pthread_sigmask(SIG_SETMASK, &was, NULL);
 	munmap(stack, STACK);
 	errno = h->error;
