@@ -196,6 +196,56 @@ END
   in_the_clear 'CAPA'
 }
 
+# --- programs that would do TLS, and are talked out of it
+
+# Opportunistic: TLS if it can be had.
+tries_in_vain() {
+  needs_runtime curl
+  watch verify by app
+  printf 'Subject: x\n\nx\n' >mail
+  run ! shim curl -sS -k --ssl "smtp://localhost:$PORT" --mail-from sender@example.org --mail-rcpt joe@mail.test --crlf -T mail
+  log_says "starttls refused addr=127.0.0.1 port=$PORT proto=smtp" # curl knows localhost by itself
+  nothing_leaked_but_ehlo
+}
+
+nothing_leaked_but_ehlo() {
+  peer_stop
+  run -0 tr -d '\r' <journal/1.wire
+  [[ $output =~ ^EHLO\ [^[:space:]]*([[:space:]]STARTTLS)?$ ]]
+  [ -z "$(ls mailbox)" ]
+}
+
+@test "curl --ssl, and somebody takes STARTTLS out of the list" {
+  serve_plain
+  tries_in_vain
+}
+@test "curl --ssl, and the server says 454" {
+  serve --starttls-reply '454 4.7.0 not now'
+  tries_in_vain
+}
+@test "psql with sslmode=prefer, and somebody says N" {
+  needs_private
+  coproc denying {
+    exec python3 - 3>&- <<'END'
+import socket
+s = socket.create_server(("127.0.0.3", 5432))
+print("ready", flush=True)
+with open("heard", "wb", 0) as heard:
+    c = s.accept()[0]
+    heard.write(c.recv(1000))
+    c.sendall(b"N")
+    heard.write(c.recv(1000))
+END
+  }
+  read -r line <&"${denying[0]}"
+  policy "verify to any by app"
+  run -2 with_psql prefer
+  wait "$denying_PID"
+  [[ $output == *"$our_words"* ]]
+  log_says "starttls refused to=app.test addr=127.0.0.3 port=5432 proto=pgsql"
+  [ "$(od -An -tx1 heard | tr -d ' \n')" = 0000000804d2162f ]
+}
+
 # --- PostgreSQL, MySQL, LDAP
 
 with_psql() { shim env PGHOST=app.test PGUSER=joe PGPASSWORD=secret PGDATABASE=joe PGSSLMODE="$1" PGCONNECT_TIMEOUT=30 psql -AtXc 'select ssl from pg_stat_ssl where pid = pg_backend_pid()'; }

@@ -56,6 +56,16 @@ starts() {
   serves prosody_stop /var/lib/app.xmpp prosody_start "$certs/good.pem"
   starts xmpp 127.0.0.1 5222
 }
+@test "tls from the first byte, on any port" {
+  needs_private
+  stop=dovecot_stop server=/var/lib/app.dovecot
+  dovecot_serve_readers "$server" "$certs/good.pem"
+  dovecot_start "$server" "$certs/good.pem"
+  policy "verify to any port 993 proto tls by app"
+  run shim timeout 30 openssl s_client -connect 127.0.0.9:993 </dev/null
+  [[ $output == *"New, TLSv1."* ]]
+  log_says "starttls own addr=127.0.0.9 port=993 proto=tls need=verify"
+}
 @test "nut: upsc tries STARTTLS by itself, and is left alone" {
   serves upsd_stop /var/lib/app.nut upsd_start "$certs/good.pem" "$certs/wrong-name.pem"
   LD_LIBRARY_PATH=$nut/libupsclient6/lib/x86_64-linux-gnu run shim "$nut/nut-client/bin/upsc" dummy@127.0.0.9 ups.status
