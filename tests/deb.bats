@@ -99,6 +99,14 @@ teardown() {
   run ! grep /libstarttls.so /proc/self/maps
 }
 
+@test "upgraded while every program loads it: there is no moment without it" {
+  install_packages
+  in_every_program
+  run -0 install_packages
+  [[ $output == *"Setting up libstarttls"* ]]
+  [[ $output != *ld.so* ]]
+}
+
 @test "a library that is gone by force leaves the machine usable: the loader warns, programs run, and it can be installed again" {
   install_packages
   in_every_program

@@ -7,11 +7,12 @@ load helper
 load hosts
 
 setup_file() {
-  own_usr
+  own_usr || return 0
   make -s -C "$root" BUILD="$build" install
 }
 
 teardown() {
+  own_machine || return 0
   in_no_program
   rm -rf /etc/starttls/policy.d/*
   peer_stop
@@ -83,6 +84,9 @@ su nobody -s /bin/sh -c 'id; exit 6'
 setpriv --reuid 65534 --regid 65534 --clear-groups sh -c 'passwd --status; chage --list nobody; umount /proc; mount | wc -l; gpasswd -d x y; newgrp - </dev/null'
 getent hosts localhost; getent passwd root; ip -brief link show lo; ss -Htl 'sport = 1'; ps -o comm= -p $$; free >/dev/null; uptime >/dev/null
 ssh-keygen -q -t ed25519 -N '' -f key && ssh-keygen -y -f key | cut -d' ' -f1; ssh -o BatchMode=yes -p 1 127.0.0.1 true
+fakeroot sh -c 'touch f; chown 1:1 f; stat -c %u f'; stdbuf -oL seq 3; valgrind -q --error-exitcode=9 true; echo $?
+php -r 'echo file_get_contents("http://127.0.0.1:$argv[1]/file");' $HTTP
+xz -T2 -c /etc/services | xz -dc | cmp - /etc/services; sort -S1M --parallel=2 /etc/services | cksum; coproc cat; echo through >&${COPROC[1]}; read -ru ${COPROC[0]}; echo $REPLY
 timeout 1 sleep 9; echo $?; nice -n 5 nice; env -i /usr/bin/env; python3 -c 'import os; print(os.system("kill -9 $$"))'; nohup true
 script -qec 'tty -s && echo terminal' /dev/null | tr -d '\r'
 END
