@@ -51,7 +51,7 @@ serve_mail() {
   done
   for signal in TERM KILL SEGV PIPE; do
     # SEGV is not for a sanitizer to catch
-    ASAN_OPTIONS=${ASAN_OPTIONS-}:handle_segv=0 run -0 perl -e 'my $status = system @ARGV; print $status & 127' "${shim_command[@]}" sh -c "ulimit -c 0; kill -$signal \$\$"
+    ASAN_OPTIONS=${ASAN_OPTIONS-}:handle_segv=0 TSAN_OPTIONS=${TSAN_OPTIONS-}:handle_segv=0 run -0 perl -e 'my $status = system @ARGV; print $status & 127' "${shim_command[@]}" sh -c "ulimit -c 0; kill -$signal \$\$"
     [ "$output" = "$(kill -l $signal)" ]
   done
 }
