@@ -188,9 +188,9 @@ os._exit(7)" <&- >&-' bash "${shim_command[@]}"
   policy "verify to any"
   mark marked
   command -v strace >/dev/null
-  run -0 strace -f -o trace "${shim_command[@]}" ./marked
+  run -0 strace -ff -o trace "${shim_command[@]}" ./marked
   [ "${lines[-1]}" = started ]
-  grep -q 'ptrace(PTRACE_TRACEME).* = -1 EPERM' trace
+  grep -q 'ptrace(PTRACE_TRACEME).* = -1 EPERM' trace.*
 }
 
 # --- programs that the program executes
