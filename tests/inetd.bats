@@ -61,7 +61,7 @@ told.write(sys.stdin.read())'
   serve
   watch verify
   export STARTTLS_LOG=$PWD/log
-  timeout 60 socat "TCP4:127.0.0.1:$PORT" "EXEC:${under_shim[*]} $legacy/standard stdio,nofork" 9>heard
+  timeout 60 socat "TCP4:127.0.0.1:$PORT" "EXEC:${under_shim[*]//:/\\:} $legacy/standard stdio,nofork" 9>heard
   grep -q "^221" heard
   grep -q 'done' heard
   peer_saw HELO
