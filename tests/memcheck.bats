@@ -5,9 +5,13 @@
 
 load helper
 
+setup() {
+  [ -z "${SAN-}" ] || skip "a sanitizer watches the memory then; the two do not go together"
+  begin_test
+}
+
 # clean PROGRAM [WORD …]: a session under the shim without a finding
 clean() {
-  [ -z "${SAN-}" ] || skip "a sanitizer watches the memory then; the two do not go together"
   local program=$1
   shift
   # not by `starttls run`, which holds all that is executed below it: valgrind's tools are static

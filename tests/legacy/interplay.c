@@ -2,6 +2,7 @@
 // Threads and signals around one connection. usage: interplay HOST PORT WAY
 #include "legacy.h"
 
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -151,6 +152,8 @@ static int use_handler(int fd)
 	ssize_t n = 0;
 
 	must(pipe(ends) == 0, "pipe");
+	/* what the handler writes just before the next line would make that wait for an acknowledgement, which the peer delays */
+	must(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) == 0, "TCP_NODELAY");
 	signalled = fd;
 	pipe_end = ends[1];
 	must(sigaction(SIGALRM, &act, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0, "setitimer");
