@@ -40,6 +40,7 @@ same_as_native() {
   facts "^end close_notify"
 }
 @test "one that leaves read() while it is busy: nothing hangs afterwards" {
+  case ${SAN-} in address*) skip "a handler that leaves malloc() by siglongjmp() leaves ASan's lock taken: libstarttls(8)" ;; esac
   TSAN_OPTIONS+=:report_signal_unsafe=0
   same_as_native -- jumper busy
 }
