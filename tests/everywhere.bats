@@ -5,6 +5,8 @@
 
 load helper
 load hosts
+load servers/dovecot
+load servers/postfix
 
 setup_file() {
   own_usr || return 0
@@ -162,6 +164,31 @@ END
   cat said
   [[ $output == */libstarttls.so* ]]
   grep -q 'attaching seccomp filter' said
+}
+
+# Each is many programs, of several users and with an empty root; the mailer and the reader know no TLS, and the servers insist on it.
+@test "every program: Postfix takes a mail and Dovecot hands one out" {
+  server=/var/lib/everywhere
+  echo "verify to any name mail.test ca $certs/ca.pem" >/etc/starttls/policy.d/here.policy
+  dovecot_serve_readers "$server" "$certs/wrong-name.pem"
+  in_every_program
+  dovecot_start "$server" "$certs/good.pem"
+  postfix_start "$server" "$certs/good.pem"
+  hard_mail >mail
+  "$legacy/mailer" localhost 25 a@b.example joe@mail.test <mail
+  same_body mail "$(postfix_inbox "$server")"
+  dovecot_keep_only "$server" joe mail
+  curl -sS --user joe:secret --output fetched 'imap://127.0.0.9/INBOX;MAILINDEX=1'
+  same_body mail fetched
+  for program in dovecot imap-login imap auth master qmgr smtpd cleanup virtual; do
+    pid=$(pgrep -nx "$program") || continue
+    grep -q /libstarttls.so "/proc/$pid/maps"
+    seen+=" $program"
+  done
+  echo "seen:$seen"
+  [[ $seen == *" dovecot"*" master"*" smtpd"* ]]
+  postfix_stop "$server"
+  dovecot_stop "$server"
 }
 
 # A program of the test's own, from stdin, with what else gcc is told.
