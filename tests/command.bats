@@ -59,6 +59,18 @@ never_says() { [[ $output != *"$1"* ]] || { printf 'says: %s\n--- in\n%s\n' "$1"
   says "goes on in PLAINTEXT"
 }
 
+@test "explain: by app tells what is watched, and that the certificate is not" {
+  policy 'verify to any by app'
+  run -0 "$starttls" explain 192.0.2.1:25
+  says "nothing of it leaves but hello"
+  says "be NOT authenticated"
+  never_says "PLAINTEXT"
+  policy 'may to any by app'
+  run -0 "$starttls" explain 192.0.2.1:25
+  says "goes on in PLAINTEXT"
+  says "be NOT authenticated"
+}
+
 @test "explain: verify tells the CA and the name that is checked: the rule's, the one asked for, or the address" {
   cp /etc/ssl/certs/ca-certificates.crt ca.pem
   policy "verify to any port 25 ca $PWD/ca.pem name other.example" 'verify to any'
