@@ -12,7 +12,7 @@
  *   held      what the app said  ─► to_peer              greeting  of the peer  ─► to_app
  *
  * Surprising: this is the only file that decides over plaintext, and it does so four times, in
- * app_may_be_heard(), no_tls(), step_aside() and guard(). Before TLS MOVE_PASS and MOVE_DONE
+ * app_may_be_heard(), talk_no_tls(), talk_step_aside() and guard(). Before TLS MOVE_PASS and MOVE_DONE
  * refuse. Under `by app` the peer is not listened to at all: whatever it answers, the app's next
  * word is TLS or it is not. */
 #include "talk_local.h"
@@ -27,12 +27,6 @@ static bool app_may_be_heard(const struct talk *t)
 {
 	return t->phase == TALK_INSIDE || t->phase == TALK_OPEN || t->phase == TALK_OWN ||
 	       (t->phase == TALK_CLEAR && !t->tls_required);
-}
-
-/* TLS has not come up yet, and may still. */
-static bool is_before(const struct talk *t)
-{
-	return t->phase == TALK_DIALOGUE || t->phase == TALK_HANDSHAKE;
 }
 
 /* One printable line, whatever it is made of: certificates and resolvers have their say in it. */
@@ -60,6 +54,17 @@ static const struct proto *spoken_in(const struct talk *t)
 	const struct proto *inner = t->proto->inner ? proto_named(t->proto->inner) : NULL;
 
 	return inner ? inner : t->proto;
+}
+
+ssize_t talk_frame(struct talk *t, enum side side, struct span in, size_t before)
+{
+	const struct proto *words = spoken_in(t);
+	ssize_t n;
+
+	t->own.why = NULL;
+	n = words->frame ? words->frame(t, side, in) : -1;
+	/* A protocol that miscounts shall not make us do so. */
+	return n > 0 && ((size_t)n <= before || (size_t)n > in.n) ? -1 : n;
 }
 
 /* The end of every branch that is not TLS or the policy's leave. */
@@ -96,8 +101,8 @@ static void release(struct talk *t)
 		talk_fail(t, CAUSE_OTHER, "out of memory");
 }
 
-/* There will be no TLS: the policy's one question. */
-static void no_tls(struct talk *t, enum cause cause, const char *why)
+/* The policy's one question. */
+void talk_no_tls(struct talk *t, enum cause cause, const char *why)
 {
 	if (t->tls_required) {
 		talk_fail(t, cause, why);
@@ -111,7 +116,7 @@ static void no_tls(struct talk *t, enum cause cause, const char *why)
 /* The app does TLS itself. That it said so is not enough: it must do it, or an attacker's "no" would
  * make it go on in plaintext. What it says from here on begins with a handshake record (RFC 8446
  * section 5.1). */
-static void step_aside(struct talk *t)
+void talk_step_aside(struct talk *t)
 {
 	struct span said = buf_span(&t->held);
 
@@ -140,8 +145,7 @@ bool talk_overflowed(struct talk *t)
 	return t->overflowed;
 }
 
-/* The moves that mean the same whoever's unit it was. */
-static void act(struct talk *t, enum move move, const char *if_bad)
+void talk_act(struct talk *t, enum move move, const char *if_bad)
 {
 	if (talk_overflowed(t))
 		return;
@@ -153,7 +157,8 @@ static void act(struct talk *t, enum move move, const char *if_bad)
 		t->phase = TALK_HANDSHAKE;
 		return;
 	case MOVE_NOTLS:
-		no_tls(t, CAUSE_NOT_OFFERED, t->own.why ? t->own.why : "peer did not offer TLS");
+		talk_no_tls(t, CAUSE_NOT_OFFERED,
+			    t->own.why ? t->own.why : "peer did not offer TLS");
 		return;
 	case MOVE_PASS:
 	case MOVE_DONE:
@@ -162,136 +167,6 @@ static void act(struct talk *t, enum move move, const char *if_bad)
 		break;
 	}
 	talk_fail_with(t, if_bad);
-}
-
-/* Why the peer has no business to speak now, or NULL. A reply counts only if it came after the
- * command it answers: what comes earlier was written by someone who wants it believed inside TLS
- * (CVE-2021-22947, CVE-2021-38371, CVE-2026-42246). At every level, `may` included: no honest peer
- * does it. */
-static const char *out_of_turn(const struct talk *t)
-{
-	if (t->phase == TALK_HANDSHAKE && t->proto->implicit)
-		return "peer sent plaintext where TLS was expected";
-	if (t->phase == TALK_HANDSHAKE)
-		return "peer sent plaintext after agreeing to TLS";
-	if (buf_len(&t->to_peer) && !t->proto->unasked)
-		return "peer answered before it was asked";
-	if (!t->proto->peer_first && !t->spoken)
-		return "peer spoke before the app did";
-	return NULL;
-}
-
-/* Was TLS to be there from the first byte? What a peer says in the clear answers nothing then: it is a no, not an injection, as it is
- * where it comes behind our ClientHello and the handshake fails. Under CLEAR it is the app's. */
-static bool is_wrapped(const struct talk *t)
-{
-	return t->phase == TALK_HANDSHAKE && t->proto->implicit && !t->proto->no_redial;
-}
-
-static void show_peer_unit(struct talk *t, struct span unit)
-{
-	enum move move = t->proto->peer(t, unit);
-
-	if (move == MOVE_HOLD)
-		talk_hold(t, unit);
-	act(t, move, talk_not_peers);
-}
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-ssize_t talk_frame(struct talk *t, enum side side, struct span in, size_t before)
-{
-	const struct proto *words = spoken_in(t);
-	ssize_t n;
-
-	t->own.why = NULL;
-	n = words->frame ? words->frame(t, side, in) : -1;
-	/* A protocol that miscounts shall not make us do so. */
-	return n > 0 && ((size_t)n <= before || (size_t)n > in.n) ? -1 : n;
-}
-
-/* Take the first unit of what the peer says, or as much of it as there is, and show it to the
- * protocol when it is whole. It is framed where it lies, unless its beginning came earlier. Returns
- * the bytes taken from `in`. */
-static size_t hear(struct talk *t, struct span in)
-{
-	size_t before = buf_len(&t->part);
-	size_t room = least(TALK_UNIT_MAX - before, TALK_PEER_MAX - t->peer_bytes);
-	size_t taken = least(in.n, room);
-	struct span unit = span_first(in, taken);
-	ssize_t n;
-
-	if (before) {
-		if (!buf_add(&t->part, unit)) {
-			talk_fail(t, CAUSE_OTHER, "out of memory");
-			return 0;
-		}
-		unit = buf_span(&t->part);
-	} else {
-		t->own.asked = !buf_len(&t->to_peer);
-	}
-	n = talk_frame(t, SIDE_PEER, unit, before);
-	if (n > 0)
-		taken = (size_t)n - before;
-	t->peer_bytes += taken;
-
-	if (n < 0) {
-		talk_fail_with(t, talk_not_peers);
-	} else if (n > 0) {
-		show_peer_unit(t, span_first(unit, (size_t)n));
-		buf_drop(&t->part, buf_len(&t->part));
-	} else if (taken == room) {
-		talk_fail(t, CAUSE_OTHER, "peer said too much before TLS");
-	} else if (!before && !buf_add(&t->part, unit)) {
-		talk_fail(t, CAUSE_OTHER, "out of memory");
-	}
-	return taken;
-}
-
-/* Show the protocol a unit of the app's, before TLS. */
-static void show_app_unit(struct talk *t, struct span unit)
-{
-	enum move move = t->proto->app(t, unit);
-
-	if (move == MOVE_KEEP)
-		buf_drop(&t->held, unit.n);
-	else
-		t->app_known = true;
-	if (buf_len(&t->part) && (move == MOVE_TLS || buf_len(&t->to_peer)))
-		talk_fail(
-			t, CAUSE_OTHER,
-			"peer answered before it was asked"); /* half a unit, to glue to the answer */
-	else if (move == MOVE_OWN)
-		step_aside(t);
-	else
-		act(t, move, talk_not_apps);
-}
-
-/* Does the protocol want to see what the app said? */
-static bool wants_app(const struct talk *t)
-{
-	return t->phase == TALK_DIALOGUE && t->proto->app && !t->app_known;
-}
-
-/* Show the protocol what the app said, a unit at a time, until it knows enough. The unit is always
- * the front of the hold. */
-static void show_app(struct talk *t)
-{
-	while (wants_app(t) && buf_len(&t->held)) {
-		struct span all = buf_span(&t->held);
-		ssize_t n = talk_frame(t, SIDE_APP, all, 0);
-
-		if (n < 0)
-			talk_fail_with(t, talk_not_apps);
-		else if (n == 0 && all.n == TALK_HELD_MAX)
-			talk_fail(t, CAUSE_OTHER, "app sent a message without end");
-		if (n <= 0)
-			return;
-		show_app_unit(t, span_first(all, (size_t)n));
-	}
 }
 
 /* Does a ClientHello begin here (RFC 8446 sections 4 and 5.1)? 1: yes, 0: more is needed, -1: no. None of our protocols has a
@@ -332,11 +207,12 @@ static void guard(struct talk *t)
 		ssize_t n = hello < 0 ? harmless(t, said) : 0;
 
 		if (hello > 0)
-			step_aside(t);
+			talk_step_aside(t);
 		else if (n < 0)
-			no_tls(t, CAUSE_POLICY,
-			       "the program went on in plaintext where it should have brought TLS "
-			       "up itself (`by app`)");
+			talk_no_tls(
+				t, CAUSE_POLICY,
+				"the program went on in plaintext where it should have brought TLS "
+				"up itself (`by app`)");
 		else if (n == 0)
 			return;
 		else if (buf_add(&t->to_peer, span_first(said, (size_t)n)))
@@ -350,7 +226,7 @@ static void guard(struct talk *t)
 static void go_on(struct talk *t)
 {
 	guard(t);
-	show_app(t);
+	talk_before_from_app(t);
 	talk_inside_from_app(t);
 	release(t);
 }
@@ -359,16 +235,7 @@ size_t talk_from_peer(struct talk *t, struct span bytes)
 {
 	size_t taken = talk_inside_from_peer(t, bytes);
 
-	while (taken < bytes.n && is_before(t)) {
-		const char *why = out_of_turn(t);
-
-		if (why && is_wrapped(t))
-			no_tls(t, CAUSE_NOT_OFFERED, why);
-		else if (why)
-			talk_fail(t, CAUSE_OTHER, why);
-		else
-			taken += hear(t, span_after(bytes, taken));
-	}
+	taken += talk_before_from_peer(t, span_after(bytes, taken));
 	go_on(t);
 	return taken;
 }
@@ -409,7 +276,7 @@ void talk_tls_up(struct talk *t)
 
 void talk_refuse(struct talk *t, enum cause cause, const char *why)
 {
-	if (is_before(t))
+	if (talk_is_before(t))
 		talk_fail(t, cause, why);
 }
 
@@ -424,14 +291,14 @@ void talk_too_late(struct talk *t, const char *why)
 		return;
 	}
 	if (move_all(&t->greeting, &t->part)) /* in plaintext the app wants half a line too */
-		no_tls(t, CAUSE_NOT_OFFERED, why);
+		talk_no_tls(t, CAUSE_NOT_OFFERED, why);
 	else
 		talk_fail(t, CAUSE_OTHER, "out of memory");
 }
 
 void talk_redialled(struct talk *t, const char *why)
 {
-	if (!is_before(t) && t->phase != TALK_REDIAL)
+	if (!talk_is_before(t) && t->phase != TALK_REDIAL)
 		return;
 	if (t->proto->no_redial) {
 		talk_fail(t, CAUSE_TLS, why);
@@ -442,7 +309,7 @@ void talk_redialled(struct talk *t, const char *why)
 	buf_free(&t->greeting); /* the peer greets again */
 	buf_free(&t->to_peer);
 	buf_free(&t->to_app);
-	no_tls(t, CAUSE_TLS, why);
+	talk_no_tls(t, CAUSE_TLS, why);
 }
 
 bool talk_may_redial(const struct talk *t)
@@ -452,7 +319,7 @@ bool talk_may_redial(const struct talk *t)
 
 bool talk_waits_for_app(const struct talk *t)
 {
-	return t->phase == TALK_DIALOGUE && wants_app(t) && !buf_len(&t->to_peer) &&
+	return t->phase == TALK_DIALOGUE && talk_wants_app(t) && !buf_len(&t->to_peer) &&
 	       (!t->proto->peer_first || t->told);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * talk_local: what the files of the talk share. For everyone else there is talk.h, for protocols proto.h.
  *
- *   talk.c         the phases, the safety rule, and the units before TLS
+ *   talk.c         the phases, and the safety rule
+ *   talk_before.c  the units before TLS
  *   talk_inside.c  the units inside TLS, for protocols that still have work to do there
  *   talk_words.c   what a protocol may say, tell and hold */
 #ifndef STARTTLS_TALK_LOCAL_H
@@ -16,7 +17,7 @@ enum { TALK_WHY_MAX = 400 }; /* a refusal fits one SMTP reply line of 512 (RFC 5
 struct talk {
 	const struct proto *proto;
 	struct talk_proto own; /* the protocol's */
-	enum talk_phase phase; /* only talk.c and the end of talk_inside.c change it */
+	enum talk_phase phase; /* talk.c changes it, and the end of talk_inside.c */
 	bool tls_required;
 	bool spoken;       /* we have said something to the peer */
 	bool told;         /* we have told the app something */
@@ -34,6 +35,12 @@ struct talk {
 	char names[];             /* of own.self and own.host */
 };
 
+/* TLS has not come up yet, and may still. */
+static inline bool talk_is_before(const struct talk *t)
+{
+	return t->phase == TALK_DIALOGUE || t->phase == TALK_HANDSHAKE;
+}
+
 /* talk.c: refuse, whatever the phase, in the protocol's words; the first reason stays. */
 void talk_fail(struct talk *t, enum cause cause, const char *why);
 /* The same, for the reason that the protocol has given, or `otherwise`. */
@@ -43,7 +50,19 @@ bool talk_overflowed(struct talk *t);
 /* Length of the first whole unit as the protocol counts it, of which `before` bytes were there and no unit before; 0: more is needed; -1: none,
  * or it miscounts. */
 ssize_t talk_frame(struct talk *t, enum side side, struct span in, size_t before);
+/* There will be no TLS: refuse, or go on in plaintext where the policy allows it. */
+void talk_no_tls(struct talk *t, enum cause cause, const char *why);
+/* Before TLS: the moves that mean the same whoever's unit it was; and MOVE_OWN, of the app's only. */
+void talk_act(struct talk *t, enum move move, const char *if_bad);
+void talk_step_aside(struct talk *t);
 extern const char talk_not_peers[], talk_not_apps[]; /* two reasons */
+
+/* talk_before.c: as talk_from_peer. */
+size_t talk_before_from_peer(struct talk *t, struct span bytes);
+/* Show the protocol what the app has said, a unit at a time, until it knows enough. The unit is always the front of the hold. */
+void talk_before_from_app(struct talk *t);
+/* Does the protocol want to see what the app said? */
+bool talk_wants_app(const struct talk *t);
 
 /* talk_inside.c, for the phase TALK_INSIDE. TLS has just come up. */
 void talk_inside_begin(struct talk *t);
