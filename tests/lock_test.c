@@ -114,11 +114,12 @@ static void test_nested(void)
 	check(atomic_load(&c->ref.refs) == 2, "and the call keeps its reference");
 }
 
-static void test_on_other_stack(void)
+static void test_on_other_stack(int unused)
 {
 	stack_t other = {.ss_sp = malloc(1 << 16), .ss_size = 1 << 16};
 	struct sigaction act = {.sa_handler = handler, .sa_flags = SA_ONSTACK}, was;
 
+	(void)unused;
 	open_conn(CONN_OPEN);
 	sigaltstack(&other, NULL);
 	sigaction(SIGUSR1, &act, &was);
@@ -158,11 +159,40 @@ static void test_left_waiting(int deeper)
 	check(!ask(deeper) && atomic_load(&c->ref.refs) == 1, "and never again");
 }
 
-static void test_fork(void)
+/* Once a call has been left all is quiet. */
+static void test_quiet_since(void)
+{
+	open_conn(CONN_OPEN);
+	leave(call_that_waits);
+	check(!ask(0), "a call that is left while it waits");
+	leave(call_with_lock);
+	check(is_free() && c->phase == CONN_OPEN, "from then on no call is left that has the lock");
+}
+
+/* In a process where no call has been left yet. */
+static void apart(void (*test)(int), int deeper)
 {
 	int status;
 	pid_t child;
 
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		alarm(20);
+		failed = 0;
+		test(deeper);
+		fflush(stdout);
+		_exit(failed != 0);
+	}
+	check(waitpid(child, &status, 0) == child && status == 0, "in a process of its own");
+}
+
+static void test_fork(int unused)
+{
+	int status;
+	pid_t child;
+
+	(void)unused;
 	open_conn(CONN_OPEN);
 	leave(call_with_lock);
 	conn_fork_prepare();
@@ -201,12 +231,13 @@ int main(void)
 	signal(SIGUSR1, handler);
 	record_own();
 	test_nested();
-	test_on_other_stack();
-	for (int deeper = 0; deeper < 20; deeper++) {
-		test_left(deeper);
-		test_left_waiting(deeper);
-	}
-	test_fork();
 	test_quiet();
+	apart(test_on_other_stack, 0);
+	for (int deeper = 0; deeper < 20; deeper++) {
+		apart(test_left, deeper);
+		apart(test_left_waiting, deeper);
+	}
+	apart(test_fork, 0);
+	test_quiet_since();
 	return check_result();
 }

@@ -10,11 +10,12 @@
  * pointers would not do: the next call may be deeper down than the last one was.)
  *
  * What was left in the middle of a record cannot be used any more, nor even freed. While TLS is being brought up, which takes long and much of
- * malloc(), the lock keeps signals out instead. */
+ * malloc(), the lock keeps signals out instead, and always once a call has been left. */
 #include "conn_call.h"
 #include "sys.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <unwind.h>
 
 /* Where the function stands that calls this one. */
@@ -80,10 +81,14 @@ static void lose(struct conn *c)
 	c->phase = CONN_BROKEN;
 }
 
+/* The program is one that does such things: from now on the lock always keeps signals out, which costs two system calls each time. */
+static atomic_bool jumps;
+
 static void leave_behind(void)
 {
 	struct hold h = holds[conn_depth - 1];
 
+	atomic_store_explicit(&jumps, true, memory_order_relaxed);
 	if (lock_mine(&h.c->lock)) {
 		lose(h.c);
 		lock_give(&h.c->lock);
@@ -136,7 +141,8 @@ static __attribute__((noinline, cold)) void be_quiet(struct conn *c)
 
 static inline void enter(struct conn *c)
 {
-	if (c->phase != CONN_OPEN && !conn_settled(c))
+	if (atomic_load_explicit(&jumps, memory_order_relaxed) ||
+	    (c->phase != CONN_OPEN && !conn_settled(c)))
 		be_quiet(c);
 	if (c->rec.share && c->phase == CONN_OPEN && !c->talk)
 		share_enter(&c->rec);
