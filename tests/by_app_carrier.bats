@@ -143,3 +143,30 @@ print(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or "told before")'
   [[ $output = 111 || $output = "told before" ]]
   [ ! -s log ]
 }
+
+# What is ours is hidden from programs that are executed: the kernel has it as close-on-exec, whatever the program wished.
+@test "with its ClientHello a connection is the kernel's alone again" {
+  serve
+  watch encrypt by app
+  run -0 shim timeout 30 python3 -c '
+import socket, ssl, sys
+s = socket.socket()
+s.set_inheritable(True)
+def is_ours():
+    return bool(int(open(f"/proc/self/fdinfo/{s.fileno()}").read().split("flags:")[1].split()[0], 8) & 0o2000000)
+s.connect(("localhost", int(sys.argv[1])))
+s.recv(100)
+for line in b"EHLO box\r\n", b"STARTTLS\r\n":
+    s.sendall(line)
+    s.recv(1000)
+print(is_ours())
+context = ssl._create_unverified_context()
+s = context.wrap_socket(s, do_handshake_on_connect=False)
+s.do_handshake()
+print(is_ours())
+s.sendall(b"NOOP of our own\r\n")
+print(s.recv(100).decode().strip())' "$PORT"
+  [ "$output" = $'True\nFalse\n250 2.0.0 ok of our own' ]
+  log_says 'starttls own to=localhost'
+  peer_saw 'NOOP of our own'
+}
