@@ -7,10 +7,10 @@ load helper
 
 # scarce cold|warm
 scarce() {
-  [ -z "${SAN-}" ] || return 0 # the allocator is the sanitizer's own then, and never fails
+  [ -z "${SAN-}" ] || skip "the allocator is the sanitizer's own then, and never fails"
   serve
   watch verify
-  LD_PRELOAD=$build/tests/oom.so STARTTLS_LOG=off "$build/starttls" run --policy policy -- "$legacy/scarce" "$PORT" "$1" 2>counts
+  LD_PRELOAD="$build/libstarttls.so $build/tests/oom.so" STARTTLS_LOG=off STARTTLS_POLICY=$PWD/policy "$legacy/scarce" "$PORT" "$1" 2>counts
   cat counts
   grep -qE '[1-9][0-9]* refused, [1-9][0-9]* worked' counts
   peer_stop
@@ -20,5 +20,5 @@ scarce() {
 @test "any allocation of a process's first session fails: policy, engine, OpenSSL" { scarce cold; }
 @test "any allocation of a later session fails, and the one after that works" {
   scarce warm
-  [ -n "${SAN-}" ] || grep -q ' 0 lame' counts
+  grep -q ' 0 lame' counts
 }

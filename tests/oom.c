@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * oom: a memory allocator to be preloaded, in front of the library, that fails once: at the n-th allocation after oom_fail(n).
+ * oom: a memory allocator to be preloaded, behind the library, that fails once: at the n-th allocation after oom_fail(n).
  *
- * The engine is opened with RTLD_DEEPBIND and would never ask us; but not where a sanitizer's runtime is loaded, and that is known by a
- * symbol (shim/front/engine.c), so here is one. */
+ * The engine is opened with RTLD_DEEPBIND and would never ask us: so this is also the next dlopen() behind the library's, and goes without it. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -16,8 +16,12 @@ extern void *__libc_memalign(size_t alignment, size_t n);
 static _Atomic long left; /* allocations until the one that fails; <= 0: none does */
 static _Atomic long made; /* since oom_fail() */
 
-void __lsan_init(void);
-void __lsan_init(void) {}
+void *dlopen(const char *file, int mode)
+{
+	void *(*next)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+
+	return next(file, mode & ~RTLD_DEEPBIND);
+}
 
 /* Let the n-th allocation from now on fail; 0: none. Returns how many there were since the last time. */
 long oom_fail(long n);
