@@ -26,6 +26,18 @@ void lock_wake(struct lock *l);
 
 enum { LOCK_WAITED_FOR = 1 << 30 }; /* above any thread id */
 
+/* ThreadSanitizer looks away from atomics while one of its own blocking calls runs, and a poll() of the program's is one, with our hook in it:
+ * so it is told. */
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *of);
+void __tsan_release(void *of);
+#define LOCK_TAKEN(l)  __tsan_acquire(l)
+#define LOCK_GIVING(l) __tsan_release(l)
+#else
+#define LOCK_TAKEN(l)  ((void)0)
+#define LOCK_GIVING(l) ((void)0)
+#endif
+
 static inline uint32_t lock_me(void)
 {
 	return lock_self ? lock_self : lock_learn_self();
@@ -50,10 +62,12 @@ static inline void lock_take(struct lock *l)
 {
 	if (!lock_try(l))
 		lock_wait(l);
+	LOCK_TAKEN(l);
 }
 
 static inline void lock_give(struct lock *l)
 {
+	LOCK_GIVING(l);
 	if (atomic_exchange_explicit(&l->word, 0, memory_order_release) & LOCK_WAITED_FOR)
 		lock_wake(l);
 }
