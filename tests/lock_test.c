@@ -11,7 +11,7 @@
 
 static struct conn *c;
 static sigjmp_buf out;
-static volatile bool nested, jumping;
+static volatile bool nested, jumping, exiting;
 static volatile int rung;
 
 /* As every call begins, some way further down the stack. */
@@ -30,6 +30,11 @@ static void handler(int number)
 	(void)number;
 	rung++;
 	nested = ask(3);
+	if (exiting) {
+		atomic_fetch_add(&c->ref.refs, 2);
+		conn_finish(c, -1);
+		conn_low_water(c, 0);
+	}
 	if (jumping)
 		siglongjmp(out, 1);
 }
@@ -112,6 +117,17 @@ static void test_nested(void)
 	call_that_waits();
 	check(!nested, "a handler that interrupts a call that waits may use the connection");
 	check(atomic_load(&c->ref.refs) == 2, "and the call keeps its reference");
+}
+
+/* Old programs' handlers call exit(). */
+static void test_exit(void)
+{
+	open_conn(CONN_OPEN);
+	exiting = true;
+	call_with_lock();
+	exiting = false;
+	check(is_free(), "exit() in a handler that interrupts the lock does not wait for it");
+	check(atomic_load(&c->ref.refs) == 2, "and gives its references back");
 }
 
 static void test_on_other_stack(int unused)
@@ -231,6 +247,7 @@ int main(void)
 	signal(SIGUSR1, handler);
 	record_own();
 	test_nested();
+	test_exit();
 	test_quiet();
 	apart(test_on_other_stack, 0);
 	for (int deeper = 0; deeper < 20; deeper++) {

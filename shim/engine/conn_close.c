@@ -170,6 +170,10 @@ void conn_finish(struct conn *c, int fd)
 	int saved = errno;
 	bool rest;
 
+	if (conn_nested()) { /* a handler that calls exit(): what it interrupted was not finished, so there is nothing to add */
+		conn_put(c);
+		return;
+	}
 	conn_lock(c);
 	if (c->phase == CONN_OPEN && !conn_strange(c) && (!c->talk || conn_send_early(c, fd)) &&
 	    !record_shared(&c->rec)) {

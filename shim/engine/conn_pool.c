@@ -149,6 +149,8 @@ static bool is_live(struct conn *c, uint64_t cookie)
 
 	if (!atomic_load(&c->ref.slots) || c->cookie != cookie)
 		return false;
+	if (lock_mine(&c->lock)) /* in a handler that interrupted it */
+		return true;
 	lock_take(&c->lock);
 	live = c->phase != CONN_CLOSED && c->phase != CONN_GONE;
 	lock_give(&c->lock);

@@ -312,6 +312,8 @@ int conn_low_water(struct conn *c, int bytes)
 {
 	int saved = errno, now;
 
+	if (conn_nested())
+		return (int)call_too_early(c);
 	conn_lock(c);
 	if (bytes > 0)
 		c->low_water = bytes;
