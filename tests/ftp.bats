@@ -203,6 +203,13 @@ transfer() { run shim python3 "$root/tests/ftp_client.py" localhost "$PORT" "$1"
   [[ $output == "error_temp 421 libstarttls: the server did not answer inside TLS before the deadline"* ]]
 }
 
+@test "ftp: a peer that says nothing after the login it wanted first: the same" {
+  faithless later
+  policy "verify to any port $PORT proto ftp name mail.test ca $certs/ca.pem timeout 1"
+  transfer wait
+  [[ $output == "error_temp 421 libstarttls: the server did not answer inside TLS before the deadline"* ]]
+}
+
 # --- the rest
 
 @test "ftp: 100 MiB up and down" {

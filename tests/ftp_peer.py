@@ -4,6 +4,7 @@
 
   good    it does all it should          plain   data in the clear, although PROT P was agreed
   silent  no word inside TLS at all
+  later   a login before PBSZ, and then no word
   cut     FIN without close_notify       other   another certificate there (DATA-CERTIFICATE), and no resumption
 
 and that says 226 whatever happens. Prints its port; serves one client; then prints what it received of an upload."""
@@ -28,7 +29,7 @@ assert control.recv(100) == b"AUTH TLS\r\n"
 control.sendall(b"234 go\r\n")
 control = tls.wrap_socket(control, server_side=True)
 lines = control.makefile("rb")
-passive = None
+passive, silent = None, how == "silent"
 
 
 def transfer(upload):
@@ -51,14 +52,17 @@ def transfer(upload):
 
 
 for line in lines:
-    if how == "silent":
+    if silent:
         continue
     word = line.split()[0].upper()
     answer = b"200 ok"
+    if how == "later" and word == b"PBSZ":
+        answer = b"503 log in first"
     if word == b"USER":
         answer = b"331 password"
     elif word == b"PASS":
         answer = b"230 in"
+        silent = how == "later"
     elif word == b"PASV":
         passive = socket.create_server(("127.0.0.1", 0))
         port = passive.getsockname()[1]

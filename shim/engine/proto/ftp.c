@@ -181,6 +181,7 @@ static enum move login(struct talk *t, const struct ftp_line *line, struct span 
 	if (line->last) {
 		p->seen |= FTP_LOGGED_IN;
 		p->step = WAIT_PBSZ;
+		p->waiting = true;
 		talk_say(t, "PBSZ 0\r\n");
 	}
 	return MOVE_KEEP;
