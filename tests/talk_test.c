@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * talk_test: runs dialogues, the tests anyone can write who knows the protocol. No I/O, no clock:
- * two strings and a phase.
+ * talk_test: runs dialogues, the tests anyone can write who knows the protocol (dialogue.h). No I/O, no clock: two strings and a
+ * phase. Each is run
  *
- *   proto smtp   level encrypt   levels: may, encrypt, verify; and `by app` behind it
- *   P 220 mx ESMTP               comes in from the peer (A: from the app)
- *   p EHLO [192.0.2.1]           must come out to the peer (a: to the app)
- *   Px 32 32 30                  the same in hex; P- is a line without its CRLF; so for A, p and a
- *   T                            TLS comes up (F why: it fails, R why: and the peer is redialled)
- *   X                            the peer closes (D: the deadline passes)
- *   E app 50000                  the protocol announces a data connection, dialled by the app (or peer) to this port
- *   B why                        the data connection is refused
- *   end open                     the phase: or inside, refused, clear, own, guard, handshake, redial, dialogue
- *   why "not offer"              what the reason must contain
- *   repeat 300                   the next line, 300 times
+ *   cut    the bytes come in pieces of every size: nothing may be noticed of it
+ *   gone   the peer is gone before each of its bytes, and instead of TLS: refused, in the protocol's words for "later"
  *
  * What comes in from one side in a row is one stream; the dialogue is run with it cut at every
  * size, and must not notice. What we say leaves only where the script reaches a `p`: so a peer that
@@ -20,30 +11,11 @@
  *
  * talk_test [FILE...]; without, every file in tests/dialogues. App lines hold the word SECRET where
  * it must not be heard. */
+#include "dialogue.h"
 #include "talk.h"
-#include "toy.h"
-#include <ctype.h>
 #include <glob.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-enum { STEPS_MAX = 512, CUTS_ALL = 256, GOT_MAX = 1 << 24 };
-
-struct step {
-	char op; /* as in the script; 'e' end, 'w' why */
-	int line;
-	struct buf bytes;
-};
-
-struct dialogue {
-	const struct proto *proto;
-	bool tls_required, by_app, ends;
-	struct step steps[STEPS_MAX];
-	size_t n;
-	char error[600];
-	int error_line;
-};
+enum { CUTS_ALL = 256, GONE_ALL = 1024 };
 
 struct run {
 	struct dialogue *d;
@@ -54,128 +26,6 @@ struct run {
 	int line;
 	char data_why[256];
 };
-
-/* ---- the script */
-
-__attribute__((format(printf, 3, 4))) static bool fail(struct dialogue *d, int line,
-						       const char *fmt, ...)
-{
-	va_list args;
-
-	if (!*d->error) {
-		va_start(args, fmt);
-		vsnprintf(d->error, sizeof(d->error), fmt, args);
-		va_end(args);
-		d->error_line = line;
-	}
-	return false;
-}
-
-static bool hex(struct buf *b, const char *s)
-{
-	unsigned byte;
-	int n;
-
-	for (; sscanf(s, " %2x%n", &byte, &n) == 1; s += n)
-		buf_add(b, span_of(&(uint8_t){(uint8_t)byte}, 1));
-	return s[strspn(s, " ")] == '\0';
-}
-
-/* The step to add to: consecutive input of one side is one stream, and so is a repeated line. */
-static struct step *step_for(struct dialogue *d, char op, int line)
-{
-	struct step *last = d->n ? &d->steps[d->n - 1] : NULL;
-
-	if (last && last->op == op && (strchr("PA", op) || last->line == line))
-		return last;
-	if (d->n == STEPS_MAX)
-		return NULL;
-	last = &d->steps[d->n++];
-	*last = (struct step){.op = op, .line = line, .bytes.max = GOT_MAX};
-	return last;
-}
-
-static bool header(struct dialogue *d, const char *s, int line)
-{
-	char proto[32], level[32];
-
-	int n = 0;
-
-	if (sscanf(s, "proto %31s level %31s%n", proto, level, &n) != 2 ||
-	    (s[n] && strcmp(s + n, " by app") != 0))
-		return fail(d, line, "a dialogue begins with: proto NAME level LEVEL");
-	d->proto = strcmp(proto, toy.name) == 0              ? &toy
-		   : strcmp(proto, toy_that_stays.name) == 0 ? &toy_that_stays
-							     : proto_named(proto);
-	if (!d->proto)
-		return fail(d, line, "no protocol \"%s\"", proto);
-	d->by_app = s[n];
-	d->tls_required = strcmp(level, "may") != 0;
-	if (d->tls_required && strcmp(level, "encrypt") != 0 && strcmp(level, "verify") != 0)
-		return fail(d, line, "no level \"%s\"", level);
-	return true;
-}
-
-/* op and the text behind it; `s` is without comment and trailing blanks. */
-static bool add_step(struct dialogue *d, const char *s, int line)
-{
-	bool is_end = strncmp(s, "end ", 4) == 0, is_why = strncmp(s, "why \"", 5) == 0;
-	char op = is_end ? 'e' : is_why ? 'w' : s[0], form = is_end || is_why ? '-' : s[1];
-	const char *text = strchr(s, ' ') ? strchr(s, ' ') + 1 : "";
-	struct step *step;
-
-	if (!strchr("PApaTFRXDEBew", op) || (form && !strchr(" x-", form)))
-		return fail(d, line, "not understood: %s", s);
-	step = step_for(d, op, line);
-	if (!step)
-		return fail(d, line, "too many lines");
-	if (form == 'x')
-		return hex(&step->bytes, text) || fail(d, line, "not hex: %s", text);
-	buf_add(&step->bytes, span_of(text + is_why, strlen(text) - (is_why ? 2 : 0)));
-	if (strchr("PApa", op) && form != '-')
-		buf_add(&step->bytes, span_text("\r\n"));
-	d->ends |= is_end;
-	return true;
-}
-
-static void strip(char *s)
-{
-	for (char *c = s; *c; c++)
-		if (*c == '#' && (c == s || isspace((unsigned char)c[-1])))
-			*c = '\0';
-	for (size_t n = strlen(s); n && isspace((unsigned char)s[n - 1]); n--)
-		s[n - 1] = '\0';
-}
-
-static bool parse(struct dialogue *d, FILE *in)
-{
-	char s[8192];
-	int times = 1;
-	bool ok = true;
-
-	for (int line = 1; ok && fgets(s, sizeof(s), in); line++) {
-		strip(s);
-		if (!*s)
-			continue;
-		if (!d->proto) {
-			ok = header(d, s, line);
-		} else if (sscanf(s, "repeat %d", &times) != 1) {
-			for (; ok && times; times--)
-				ok = add_step(d, s, line);
-			times = 1;
-		}
-	}
-	if (ok && !d->ends)
-		return fail(d, 0, "no \"end PHASE\" line");
-	return ok;
-}
-
-static void dialogue_free(struct dialogue *d)
-{
-	for (size_t i = 0; i < d->n; i++)
-		buf_free(&d->steps[i].bytes);
-	free(d);
-}
 
 /* ---- one run: what conn.c does, without I/O */
 
@@ -391,21 +241,39 @@ static bool do_step(struct run *r, const struct step *step, size_t cut)
 	}
 }
 
-static bool run(struct dialogue *d, size_t cut)
+static struct run run_new(struct dialogue *d)
 {
+	static const uint8_t peer[] = {192, 0, 2, 7};
 	struct talk_setup setup = {.proto = d->proto,
 				   .tls_required = d->tls_required,
 				   .by_app = d->by_app,
 				   .self = "[192.0.2.1]",
 				   .host = "mx.example"};
 	struct run r = {.d = d};
-	bool ok = true;
 
 	for (size_t i = 0; i < sizeof(setup.nonce); i++)
 		setup.nonce[i] = (uint8_t)i; /* so an IMAP tag is 000102… */
 	r.t = talk_new(&setup);
-	talk_proto(r.t)->peer_v4 = (const uint8_t[]){192, 0, 2, 7};
+	talk_proto(r.t)->peer_v4 = peer;
 	r.to_app.max = r.to_peer.max = r.waiting.max = GOT_MAX;
+	return r;
+}
+
+static void run_free(struct run *r)
+{
+	buf_free(&r->to_app);
+	buf_free(&r->to_peer);
+	buf_free(&r->waiting);
+	talk_free(r->t);
+}
+
+/* ---- cut */
+
+static bool run(struct dialogue *d, size_t cut)
+{
+	struct run r = run_new(d);
+	bool ok = true;
+
 	for (size_t i = 0; ok && i < d->n; i++)
 		ok = do_step(&r, &d->steps[i], cut) && is_safe(&r);
 	drain(&r);
@@ -413,10 +281,7 @@ static bool run(struct dialogue *d, size_t cut)
 		ok = come_out(&r, &r.to_peer, span_text("(nothing more)"), "peer");
 	if (ok && buf_len(&r.to_app))
 		ok = come_out(&r, &r.to_app, span_text("(nothing more)"), "app");
-	buf_free(&r.to_app);
-	buf_free(&r.to_peer);
-	buf_free(&r.waiting);
-	talk_free(r.t);
+	run_free(&r);
 	return ok;
 }
 
@@ -442,19 +307,126 @@ static bool run_cut(struct dialogue *d, size_t *cut)
 	return run(d, whole);
 }
 
+/* ---- gone */
+
+/* What says "later" (the RFCs', not the code's); NULL where there are no words. */
+static struct span words_for_later(const struct proto *proto)
+{
+	static const struct {
+		const char *proto;
+		struct span words;
+	} table[] = {
+#define WORDS(s) {(const uint8_t *)(s), sizeof(s) - 1}
+		{"smtp", WORDS("421 4.")}, /* RFC 5321 section 4.2.3 */
+		{"lmtp", WORDS("421 4.")},
+		{"imap", WORDS("* BYE ")},           /* RFC 9051 section 7.1.5 */
+		{"pop3", WORDS("-ERR [SYS/TEMP] ")}, /* RFC 3206 section 4 */
+		{"nntp", WORDS("400 ")},             /* RFC 3977 section 3.2.1 */
+		{"sieve", WORDS("BYE (TRYLATER) ")}, /* RFC 5804 section 1.3 */
+		{"ftp", WORDS("421 ")},              /* RFC 959 section 4.2.2 */
+		{"ftps", WORDS("421 ")},
+		{"http", WORDS("HTTP/1.1 503 ")}, /* RFC 9110 section 15.6.4 */
+		{"irc", WORDS("ERROR :")},        /* RFC 2812 section 3.7.4 */
+		{"nut", WORDS("ERR ")},           /* RFC 9271 section 4.3 */
+		{"xmpp",
+		 WORDS("<stream:error><remote-connection-failed ")}, /* RFC 6120 section 4.9.3.15 */
+		{"xmpp-server", WORDS("<stream:error><remote-connection-failed ")},
+		{"ldap", WORDS("\x0a\x01\x34")}, /* unavailable(52): RFC 4511 section 4.1.9 */
+		{"mysql", WORDS("\xff\x13\x04#08S01")},     /* ERR_Packet, ER_HANDSHAKE_ERROR */
+		{"pgsql", WORDS("SFATAL\0VFATAL\0C08001")}, /* ErrorResponse, class 08 */
+#undef WORDS
+	};
+	const char *name = proto->inner ? proto->inner : proto->name;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (strcmp(table[i].proto, name) == 0)
+			return table[i].words;
+	return span_of(NULL, 0);
+}
+
+static bool has(struct span s, struct span words)
+{
+	return !words.n || memmem(s.at, s.n, words.at, words.n);
+}
+
+/* Nobody is there: refused, whatever the level, and the app knows; unless the talk was over. */
+static bool is_told_of_loss(struct run *r)
+{
+	enum talk_phase before = talk_phase(r->t);
+	struct span words = words_for_later(r->d->proto), told;
+	char is[512];
+
+	talk_peer_gone(r->t);
+	if (before != TALK_DIALOGUE && before != TALK_HANDSHAKE)
+		return is_phase(r, span_text(phase_word(before)));
+	told = buf_span(talk_to_app(r->t));
+	if (!is_phase(r, span_text("refused")) ||
+	    !is_reason(r, span_text("peer closed the connection before TLS")))
+		return false;
+	if (buf_len(talk_to_peer(r->t)))
+		return fail(r->d, r->line, "refused, and something still to say");
+	if (has(told, words) && (!words.n || has(told, span_text(talk_why(r->t)))))
+		return true;
+	return fail(r->d, r->line, "no word for later: \"%s\"", shown(told, is, sizeof(is)));
+}
+
+/* The peer's places: before each of its bytes, and where its TLS should begin. */
+static size_t places(const struct step *step)
+{
+	return step->op == 'P' ? buf_len(&step->bytes) : step->op == 'T';
+}
+
+/* As the script has it up to the peer's place `at`; then nobody is there, and the app goes on. */
+static bool run_gone(struct dialogue *d, size_t at)
+{
+	struct run r = run_new(d);
+	const struct step *step = d->steps;
+	bool ok = true;
+
+	for (; ok && at >= places(step); at -= places(step), step++)
+		ok = do_step(&r, step, GOT_MAX) && is_safe(&r);
+	r.line = step->line;
+	ok = ok &&
+	     (step->op == 'T' || come_in(&r, 'P', span_first(buf_span(&step->bytes), at), at)) &&
+	     is_told_of_loss(&r) && come_in(&r, 'A', span_text("SECRET\r\n"), GOT_MAX);
+	run_free(&r);
+	return ok;
+}
+
+/* Everywhere, or in what is longer at the first GONE_ALL places. */
+static bool run_all_gone(struct dialogue *d, size_t *at)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		n += places(&d->steps[i]);
+	for (*at = 0; *at < n && *at < GONE_ALL; ++*at)
+		if (!run_gone(d, *at))
+			return false;
+	return true;
+}
+
 static bool test_file(const char *file)
 {
 	struct dialogue *d = calloc(1, sizeof(*d));
 	FILE *in = fopen(file, "r");
-	size_t cut = 0;
+	const char *how = "read to";
+	size_t n = 0;
 	bool ok;
 
 	ok = in ? parse(d, in) : fail(d, 0, "cannot be opened");
 	if (in)
 		fclose(in);
-	ok = ok && run_cut(d, &cut);
+	if (ok) {
+		how = "cut at";
+		ok = run_cut(d, &n);
+	}
+	if (ok) {
+		how = "peer gone at";
+		ok = run_all_gone(d, &n);
+	}
 	if (!ok)
-		printf("%s:%d: cut at %zu: %s\n", file, d->error_line, cut, d->error);
+		printf("%s:%d: %s %zu: %s\n", file, d->error_line, how, n, d->error);
 	dialogue_free(d);
 	return ok;
 }
