@@ -237,10 +237,11 @@ with open("heard", "wb", 0) as heard:
     heard.write(c.recv(1000))
 END
   }
+  local pid=$denying_PID # bash forgets it when it ends
   read -r line <&"${denying[0]}"
   policy "verify to any by app"
   run -2 with_psql prefer
-  wait "$denying_PID"
+  wait "$pid"
   [[ $output == *"$our_words"* ]]
   log_says "starttls refused to=app.test addr=127.0.0.3 port=5432 proto=pgsql"
   [ "$(od -An -tx1 heard | tr -d ' \n')" = 0000000804d2162f ]

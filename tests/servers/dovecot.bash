@@ -51,8 +51,13 @@ END
   }
 }
 
-# dovecot_stop DIR
-dovecot_stop() { kill "$(cat "$1/run/master.pid")"; }
+# dovecot_stop DIR: and wait, for another may be started in its place
+dovecot_stop() {
+  local pid
+  pid=$(cat "$1/run/master.pid")
+  kill "$pid"
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+}
 
 # dovecot_serve_readers DIR WRONG-CERTIFICATE: before dovecot_start. On 127.0.0.9, and with the other certificate on 127.0.0.10
 dovecot_serve_readers() {
