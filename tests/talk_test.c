@@ -327,7 +327,7 @@ static struct span words_for_later(const struct proto *proto)
 		{"ftps", WORDS("421 ")},
 		{"http", WORDS("HTTP/1.1 503 ")}, /* RFC 9110 section 15.6.4 */
 		{"irc", WORDS("ERROR :")},        /* RFC 2812 section 3.7.4 */
-		{"nut", WORDS("ERR ")},           /* RFC 9271 section 4.3 */
+		{"nut", WORDS("ERR ")},           /* RFC 9271 */
 		{"xmpp",
 		 WORDS("<stream:error><remote-connection-failed ")}, /* RFC 6120 section 4.9.3.15 */
 		{"xmpp-server", WORDS("<stream:error><remote-connection-failed ")},

@@ -100,10 +100,10 @@ static enum move peer(struct talk *t, struct span unit)
 	struct talk_proto *p = talk_proto(t);
 	struct ftp_line line;
 
-	p->units++;
-	if (p->units > 300 || !parse(t, unit, &line)) {
-		p->why = p->units > 300 ? "server sent a reply without end"
-					: "server sent what is no FTP reply";
+	if (!line_counts(t))
+		return MOVE_BAD;
+	if (!parse(t, unit, &line)) {
+		p->why = "server sent what is no FTP reply";
 		return MOVE_BAD;
 	}
 	return p->step == WAIT_GREETING ? greeted(t, &line, unit) : agreed(t, &line);
@@ -111,12 +111,19 @@ static enum move peer(struct talk *t, struct span unit)
 
 /* ---- inside TLS: protecting what comes */
 
-static void inside_begin(struct talk *t)
+/* The app waits for us, and we for the answers to PBSZ and PROT. */
+static void protect(struct talk *t)
 {
 	talk_proto(t)->step = WAIT_PBSZ;
-	talk_proto(t)->code = 0;
+	talk_proto(t)->units = 0;
 	talk_proto(t)->waiting = true;
 	talk_say(t, "PBSZ 0\r\n");
+}
+
+static void inside_begin(struct talk *t)
+{
+	talk_proto(t)->code = 0;
+	protect(t);
 }
 
 static enum move protected_now(struct talk *t)
@@ -180,9 +187,7 @@ static enum move login(struct talk *t, const struct ftp_line *line, struct span 
 	talk_hold(t, unit);
 	if (line->last) {
 		p->seen |= FTP_LOGGED_IN;
-		p->step = WAIT_PBSZ;
-		p->waiting = true;
-		talk_say(t, "PBSZ 0\r\n");
+		protect(t);
 	}
 	return MOVE_KEEP;
 }
@@ -234,6 +239,8 @@ static enum move inside(struct talk *t, enum side from, uint8_t *at, size_t n)
 	}
 	if (is_rest(p, FTP_PEER_MIDLINE, unit) || !parse(t, unit, &line))
 		return is_greeted(p) ? MOVE_PASS : MOVE_BAD;
+	if (p->waiting && !line_counts(t))
+		return MOVE_BAD;
 	return reply(t, &line, unit);
 }
 
