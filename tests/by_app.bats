@@ -180,10 +180,11 @@ with open("heard", "wb", 0) as heard:
         c.sendall(b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\n" + line.split()[0] + b" OK\r\n")
 END
   }
+  local pid=$stripped_PID
   read -r line <&"${stripped[0]}"
   policy "verify to any by app"
   run ! with_curl "imap://app.test/INBOX;MAILINDEX=1"
-  wait "$stripped_PID"
+  wait "$pid"
   log_says "starttls refused to=app.test addr=127.0.0.3 port=143 proto=imap"
   [ "$(tr -d '\r' <heard)" = 'A001 CAPABILITY' ]
 }
