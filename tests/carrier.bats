@@ -40,6 +40,14 @@ load helper
   facts "^end close_notify"
 }
 
+@test "half close with the kernel's buffer full, of a descriptor that blocks, and one that does not: nobody needs to come back for the rest" {
+  same_as_native -- shut_full
+  facts "^end close_notify"
+  rm -f journal/*
+  same_as_native -- shut_full nonblocking
+  facts "^end close_notify"
+}
+
 @test "exit with an open connection: last words arrive, then close_notify" {
   same_as_native -- exit
   peer_saw "SILENCE from atexit"

@@ -169,6 +169,8 @@ int64_t now_ms(void);
 
 /* What the layer above does with a connection that is closed before all of it is sent: relay_linger (relay.h); NULL: it is lost. */
 extern void (*conn_linger)(struct conn *c, int fd);
+/* And with what is left, sealed, of one that is shut down: relay_finish. False: nobody sees to it. */
+extern bool (*conn_finish_elsewhere)(int fd, struct span rest);
 
 /* With the lock held, which it gives up while it waits: bring TLS up, or be refused, and get out what the app has said, not beyond the deadline. */
 void conn_settle(struct conn *c, int fd);

@@ -49,15 +49,18 @@ void conn_push_tail(int fd)
 }
 
 /* The app's shutdown(SHUT_WR) is carried out once everything it said before is sent. */
-void conn_finish_writing(struct conn *c, int fd)
+bool conn_finish_writing(struct conn *c, int fd)
 {
-	if (!c->shut_write || c->shut_done || c->phase != CONN_OPEN || !conn_send_early(c, fd))
-		return;
+	if (!c->shut_write || c->shut_done || c->phase != CONN_OPEN)
+		return true;
+	if (c->talk && !conn_send_early(c, fd))
+		return true;
 	record_notify(&c->rec, fd);
 	if (record_unsent(&c->rec) && !c->rec.send_error)
-		return;
+		return false;
 	c->shut_done = true;
 	sys_shutdown(fd, SHUT_WR);
+	return true;
 }
 
 /* The kernel's reason once, then what the kernel says of a dead connection: `after`. Nothing is handed on to the descriptor: an error may be a soft one

@@ -53,8 +53,8 @@ bool conn_settled(const struct conn *c);
 bool conn_strange(const struct conn *c);
 /* The app has said something that waits for TLS. */
 bool conn_has_held(const struct conn *c);
-/* Carry out the app's shutdown(SHUT_WR) once everything it said before is sent. */
-void conn_finish_writing(struct conn *c, int fd);
+/* Carry out the app's shutdown(SHUT_WR) once everything it said before is sent. False: it is sealed, our end behind it, and the kernel takes no more now. */
+bool conn_finish_writing(struct conn *c, int fd);
 /* Send what Nagle's algorithm holds back; the app's own TCP_NODELAY stays as it is. */
 void conn_push_tail(int fd);
 

@@ -32,6 +32,31 @@ void conn_settle(struct conn *c, int fd)
 	}
 }
 
+bool (*conn_finish_elsewhere)(int fd, struct span rest);
+
+/* Our end is sealed, but the kernel's buffer is full. The app, which has nothing more to write, will wait for the peer, and the peer for our end: so the
+ * rest leaves with a process of its own, as the kernel would send it. With the lock held, which it gives up: what is in rest is nobody else's
+ * meanwhile. */
+static void finish_elsewhere(struct conn *c, int fd)
+{
+	struct buf rest = c->rec.out;
+	bool gone;
+
+	if (!conn_finish_elsewhere || record_shared(&c->rec))
+		return;
+	c->rec.out = (struct buf){.max = rest.max};
+	c->shut_done = true;
+	conn_pause(c);
+	gone = conn_finish_elsewhere(fd, buf_span(&rest));
+	conn_resume(c);
+	if (gone) {
+		buf_free(&rest);
+	} else { /* no process is to be had: with the next call */
+		c->rec.out = rest;
+		c->shut_done = false;
+	}
+}
+
 int conn_shutdown(struct conn *c, int fd, int how)
 {
 	int result = 0, cancel;
@@ -48,7 +73,8 @@ int conn_shutdown(struct conn *c, int fd, int how)
 		if ((conn_has_held(c) || conn_data_owes_end(c)) &&
 		    (how == SHUT_RDWR || conn_may_wait(fd, 0)))
 			conn_settle(c, fd);
-		conn_finish_writing(c, fd);
+		if (!conn_finish_writing(c, fd))
+			finish_elsewhere(c, fd);
 	}
 	if (c->phase == CONN_GONE || c->phase == CONN_GUARD || c->phase == CONN_CLEAR ||
 	    c->phase == CONN_BROKEN || how == SHUT_RDWR ||

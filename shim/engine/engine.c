@@ -36,6 +36,7 @@ starttls_engine(int abi, const struct front *callbacks)
 		return NULL;
 	front = callbacks;
 	conn_linger = relay_linger;
+	conn_finish_elsewhere = relay_finish;
 	record_own();
 	return &engine;
 }

@@ -16,6 +16,7 @@ struct handover {
 	struct conn *c;
 	int tcp, app, end; /* descriptors: the socket, the two ends of the pair */
 	bool later;
+	struct span rest; /* relay_finish: no more is to be done than to send it */
 	int error;
 };
 
@@ -28,6 +29,8 @@ static int between(void *arg)
 	conn_fork_for(h->c);
 	pid = fork();
 	conn_fork_for(NULL);
+	if (pid == 0 && h->rest.n)
+		relay_send(h->tcp, h->rest);
 	if (pid == 0 && h->end < 0)
 		relay_flush(h->c, h->tcp);
 	if (pid == 0)
@@ -50,7 +53,8 @@ static bool copy_process(struct handover *h)
 		return false;
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &was);
-	conn_depth = 0; /* no call of this thread is on the other stack, nor goes on in the other process */
+	conn_depth =
+		0; /* no call of this thread is on the other stack, nor goes on in the other process */
 	pid = clone(between, stack + STACK, CLONE_VM | CLONE_VFORK, h);
 	if (pid < 0)
 		h->error = errno;
@@ -149,4 +153,15 @@ void relay_linger(struct conn *c, int fd)
 	if (!now.l_onoff || now.l_linger)
 		copy_process(&h);
 	errno = saved;
+}
+
+bool relay_finish(int fd, struct span rest)
+{
+	static struct conn none; /* the copy shares no session: to it these are bytes */
+	struct handover h = {.c = &none, .tcp = fd, .app = -1, .end = -1, .rest = rest};
+	int saved = errno;
+	bool made = copy_process(&h);
+
+	errno = saved;
+	return made;
 }

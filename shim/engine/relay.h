@@ -26,8 +26,13 @@ int relay_start(struct conn *c, int fd, bool later);
  * kernel would. Keeps errno; no lock may be held. */
 void relay_linger(struct conn *c, int fd);
 
-/* relay_run.c: be that process. */
+/* The app shuts writing down on fd, and `rest`, sealed, is still to be sent: a process stays for it, and then says FIN. False: there is none. Keeps errno;
+ * no lock may be held. */
+bool relay_finish(int fd, struct span rest);
+
+/* relay_run.c: be those processes. */
 void relay_flush(struct conn *c, int tcp) __attribute__((noreturn));
+void relay_send(int tcp, struct span rest) __attribute__((noreturn));
 
 /* relay_run.c: be the relay of c, whose socket is `tcp`, until both ends are finished. Never returns. */
 void relay_run(struct conn *c, int tcp, int end, bool later) __attribute__((noreturn));

@@ -339,3 +339,27 @@ void relay_flush(struct conn *c, int tcp)
 	end();
 	__builtin_unreachable();
 }
+
+void relay_send(int tcp, struct span rest)
+{
+	struct relay r = {.tcp = tcp, .app = tcp};
+	struct pollfd p = {.events = POLLOUT};
+	int64_t until = now_ms() + FLUSH_MS, left;
+	ssize_t n;
+
+	become_nobody();
+	close_others(&r);
+	p.fd = r.tcp;
+	while (rest.n && (left = until - now_ms()) > 0) {
+		n = sys_send(r.tcp, rest.at, rest.n);
+		if (n > 0)
+			rest = span_after(rest, (size_t)n);
+		else if (errno == EAGAIN || errno == EINTR)
+			front->poll(&p, 1, (int)left);
+		else
+			break;
+	}
+	sys_shutdown(r.tcp, SHUT_WR);
+	end();
+	__builtin_unreachable();
+}
