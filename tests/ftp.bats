@@ -231,8 +231,8 @@ transfer() { run shim python3 "$root/tests/ftp_client.py" localhost "$PORT" "$1"
   read -r _ <&"$tap"
   policy "verify to any port 2121 proto ftp name mail.test ca $certs/ca.pem"
   shim curl -sS -o list ftp://joe:x@mail.test:2121/
-  grep -aq '^AUTH TLS' wire
-  run -1 grep -aE 'USER|PASS|PBSZ|PROT|PASV|EPSV|^2[^23]' wire
+  grep -aq '^AUTH TLS' <(in_clear wire.*)
+  run -1 grep -aE 'USER|PASS|PBSZ|PROT|PASV|EPSV|^2[^23]' <(in_clear wire.*)
 }
 
 @test "ftp: every data connection resumes the session" {

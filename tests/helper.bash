@@ -79,8 +79,9 @@ peer_saw_in_clear() {
   grep -aqF -- "$1" journal/*.wire || { echo "the peer did not see '$1' in the clear"; return 1; }
 }
 
-# What was on the wire but TLS records: words of four letters do turn up in megabytes of ciphertext.
+# in_clear [FILE …]: what was on the wire (journal/*.wire) but TLS records: short words do turn up in ciphertext.
 in_clear() {
+  [ $# -gt 0 ] || set -- journal/*.wire
   perl -e '
     for my $file (@ARGV) {
       open my $wire, "<:raw", $file or next;
@@ -90,7 +91,7 @@ in_clear() {
         else { print substr $bytes, $i++, 1 }
       }
       print "\n";
-    }' journal/*.wire
+    }' "$@"
 }
 
 peer_never_saw_in_clear() {
