@@ -48,6 +48,18 @@ same_as_native() {
   TSAN_OPTIONS+=:report_signal_unsafe=0
   same_as_native -- jumper close
 }
+# jumpy leave|dial: by address; the certificate has it
+jumpy() {
+  TSAN_OPTIONS+=:report_signal_unsafe=0
+  serve
+  watch verify
+  run -0 shim timeout 100 "$legacy/jumpy_dial" localhost "$PORT" "$1"
+  [ "$output" = done ]
+  peer_saw HELO
+  peer_never_saw_in_clear HELO
+}
+@test "an alarm that leaves the first connect() by siglongjmp(), at any moment: what is dialled then is inside TLS" { jumpy leave; }
+@test "a signal handler that dials while its thread does for the first time: what it says is inside TLS" { jumpy dial; }
 @test "fork() 40 times while three threads talk" {
   same_as_native -- interplay fork
   facts "^end close_notify"

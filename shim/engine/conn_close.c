@@ -63,6 +63,11 @@ int conn_shutdown(struct conn *c, int fd, int how)
 
 	if (conn_nested())
 		return (int)call_too_early(c);
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
+		conn_put(c);
+		errno = EINVAL;
+		return -1;
+	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
 			       &cancel); /* shutdown(2) is no cancellation point */
 	conn_lock(c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ask: see the header. */
 #include "ask.h"
+#include "quiet.h"
 #include "start.h"
 #include <errno.h>
 #include <limits.h>
@@ -67,14 +68,17 @@ static const struct policy *get_policy(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const struct policy *p = atomic_load(&policy);
+	uint64_t signals;
 
 	if (p)
 		return p;
+	signals = quiet_begin();
 	pthread_once(&once, survive_fork);
 	loading_lock();
 	if (!policy)
 		load();
 	loading_unlock();
+	quiet_end(signals);
 	return policy;
 }
 

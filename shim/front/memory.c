@@ -98,22 +98,24 @@ static void learn(struct known *k, uintptr_t from, uintptr_t last)
 	replace(&k->range[k->oldest++ % KNOWN], from, end);
 }
 
-/* Ask the kernel how many of the n > 0 bytes are there. */
+/* Ask the kernel how many of the n > 0 bytes are there: each page, for there may be a hole between two that are. */
 static size_t ask(uintptr_t from, size_t n, enum access how)
 {
-	uintptr_t last;
+	uintptr_t last, at = from;
 
 	if (__builtin_add_overflow(from, n - 1, &last))
 		last = UINTPTR_MAX;
-	if (!is_there(from, how))
-		return 0;
-	if (last / PAGE == from / PAGE || is_there(last, how)) {
-		learn(&known[how], from, last);
-		return n;
-	}
-	for (uintptr_t at = (from / PAGE + 1) * PAGE;; at += PAGE)
+	for (;; at = (at / PAGE + 1) * PAGE) {
 		if (!is_there(at, how))
-			return at - from;
+			break;
+		if (at / PAGE == last / PAGE) {
+			learn(&known[how], from, last);
+			return n;
+		}
+	}
+	if (at > from)
+		learn(&known[how], from, at - 1);
+	return at - from;
 }
 
 bool memory_readable(const void *bytes, size_t n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * names: a hash table whose entries are a ring: a new one takes the place of the oldest. */
 #include "names.h"
+#include "quiet.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -159,11 +160,13 @@ void names_learn(int family, const void *address, const char *asked)
 	struct in6_addr key;
 	bool named = asked && host_name(asked, name);
 	unsigned me = this_thread();
+	uint64_t signals;
 
 	if (!named)
 		*name = 0;
 	if (!key_of(family, address, &key) || (!named && !any))
 		return;
+	signals = quiet_begin();
 	pthread_once(&once, survive_fork);
 	lock_names();
 	forget(&key, me);
@@ -172,15 +175,18 @@ void names_learn(int family, const void *address, const char *asked)
 		remember(&key, me, name);
 	any = true;
 	unlock_names();
+	quiet_end(signals);
 }
 
 bool names_find(int family, const void *address, char name[static NAME_ROOM])
 {
 	struct in6_addr key;
+	uint64_t signals;
 	uint16_t found;
 
 	if (!any || !key_of(family, address, &key))
 		return false;
+	signals = quiet_begin();
 	lock_names();
 	found = *link_to(&key, this_thread());
 	if (!found)
@@ -188,5 +194,6 @@ bool names_find(int family, const void *address, char name[static NAME_ROOM])
 	if (found)
 		strcpy(name, ring[found - 1].name);
 	unlock_names();
+	quiet_end(signals);
 	return found && *name;
 }

@@ -10,10 +10,12 @@
 #include "names.h"
 #include "observe.h"
 #include "process.h"
+#include "quiet.h"
 #include "real.h"
 #include "slot.h"
 #include "table.h"
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -143,23 +145,34 @@ static void take_low_water(int fd, struct conn *c)
 	engine->low_water(table_more(c), bytes);
 }
 
+/* What the app says must not wait in the kernel for a SYN that waits for it: the peer may be the one to speak first. */
+static void connect_at_once(int fd)
+{
+	int no = 0;
+
+	real.setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &no, sizeof(no));
+}
+
 /* The conn for this connection, in the table; or NULL with *why. */
 static struct conn *open_conn(int fd, struct dial *d, const char **why)
 {
 	socklen_t n = sizeof(d->order.cookie);
 	const struct engine *e;
 	struct conn *c = NULL;
+	uint64_t signals;
 	int cancel;
 
 	if (process_borrowed()) {
 		*why = "the program connects in a child made by vfork() or without the C library";
 		return NULL;
 	}
+	signals = quiet_begin();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	ask_busy = true;
 	real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
 	if ((e = engine_get(why)) && (c = e->open(&d->order, why)))
 		take_low_water(fd, c);
+	connect_at_once(fd);
 	if (c && !put(fd, c)) {
 		c = NULL;
 		*why = (unsigned)fd < TABLE_FDS ? "out of memory"
@@ -167,6 +180,7 @@ static struct conn *open_conn(int fd, struct dial *d, const char **why)
 	}
 	ask_busy = false;
 	pthread_setcancelstate(cancel, NULL);
+	quiet_end(signals);
 	return c;
 }
 
@@ -202,11 +216,13 @@ static struct conn *open_data(int fd, struct dial *d, const struct sockaddr *own
 {
 	socklen_t n = sizeof(d->order.cookie);
 	struct conn *c;
+	uint64_t signals;
 	int cancel;
 
 	*why = NULL;
 	if (ask_busy || process_borrowed() || !is_tcp(fd))
 		return NULL;
+	signals = quiet_begin();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	ask_busy = true;
 	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
@@ -217,6 +233,7 @@ static struct conn *open_data(int fd, struct dial *d, const struct sockaddr *own
 	}
 	ask_busy = false;
 	pthread_setcancelstate(cancel, NULL);
+	quiet_end(signals);
 	return c;
 }
 

@@ -15,6 +15,7 @@ int main(int argc, char **argv)
 	fill(bytes, sizeof bytes, 0);
 	ask(fd, "SINK\r\n", "250");
 	say_bytes(fd, bytes, sizeof bytes);
+	must(shutdown(fd, 77) == -1 && errno == EINVAL, "a senseless shutdown");
 	must(shutdown(fd, SHUT_WR) == 0, "shutdown");
 	hear(fd, "250 30000");
 	must(read(fd, bytes, 1) == 0, "no end of file");
