@@ -67,6 +67,9 @@ static void *test_holes(void *unused)
 			check(memory_writable(pages + at * PAGE + PAGE - 8, 16) == (at % 2 ? 0 : 8),
 			      "write");
 		}
+	check(!memory_readable(pages, 3 * PAGE), "a range with a hole in it");
+	check(memory_writable(pages, 3 * PAGE) == PAGE, "up to the hole");
+	check(!memory_readable(pages, 3 * PAGE), "nor is it remembered as whole");
 	munmap(pages, PAGES * PAGE);
 	return unused;
 }
