@@ -43,7 +43,10 @@ static bool executable(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+	if (stat(path, &st) < 0)
+		return false;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : EACCES;
+	return S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
 bool program_find(const char *word, char path[PATH_MAX])

@@ -69,43 +69,48 @@ static print_fn *find_form(const char *option)
 						 : NULL;
 }
 
-/* The options in front; the number of the first file. 0: something is wrong, and said. */
-static int read_options(int argc, char **argv, print_fn **print)
+/* Take the options out of argv, wherever they are in front of "--". How many files are left in it, from 1 on; -1: something is wrong, and said. */
+static int take_options(int argc, char **argv, print_fn **print)
 {
-	int i;
+	bool over = false;
+	int files = 0;
 
-	for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
-		if (!strcmp(argv[i], "--"))
-			return i + 1;
+	for (int i = 1; i < argc; i++) {
+		if (over || argv[i][0] != '-' || !argv[i][1]) {
+			argv[++files] = argv[i];
+			continue;
+		}
+		over = !strcmp(argv[i], "--");
+		if (over)
+			continue;
 		if (*print != print_table) {
 			fprintf(stderr, "starttls report: '%s' is too much: one form at a time\n",
 				argv[i]);
-			return 0;
+			return -1;
 		}
 		*print = find_form(argv[i]);
 		if (!*print) {
 			fprintf(stderr,
 				"starttls report: unknown option '%s'; there are --json and "
-				"--prometheus, then log files, "
-				"or - for standard input\n",
+				"--prometheus, and log files, or - for standard input\n",
 				argv[i]);
-			return 0;
+			return -1;
 		}
 	}
-	return i;
+	return files;
 }
 
 int cmd_report(int argc, char **argv)
 {
 	struct tally tally = {0};
 	print_fn *print = print_table;
-	int code = EXIT_OK, i = read_options(argc, argv, &print);
+	int code = EXIT_OK, files = take_options(argc, argv, &print);
 
-	if (!i)
+	if (files < 0)
 		return EXIT_WRONG_USE;
-	if (i == argc)
+	if (!files)
 		code = read_file("-", &tally);
-	for (; i < argc && !code; i++)
+	for (int i = 1; i <= files && !code; i++)
 		code = read_file(argv[i], &tally);
 	if (!code) {
 		print(&tally, time(NULL), stdout);

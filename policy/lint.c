@@ -2,8 +2,10 @@
  * lint: rules that are sound, but may not do what their writer thinks. */
 #include "level.h"
 #include "rule.h"
+#include <dirent.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
 	COMPARED = 500
@@ -159,6 +161,57 @@ static void lint_pins(struct lint *l, const struct rule *r)
 		}
 }
 
+/* Does a line of the file begin as a certificate in PEM does (RFC 7468)? What is not a plain file is not read. */
+static bool has_certificate(const char *path)
+{
+	static const char *const heads[] = {"-----BEGIN CERTIFICATE-----",
+					    "-----BEGIN TRUSTED CERTIFICATE-----",
+					    "-----BEGIN X509 CERTIFICATE-----"};
+	FILE *file = fopen(path, "re");
+	char line[256];
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++)
+			found = found || !strncmp(line, heads[i], strlen(heads[i]));
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* A directory is asked by the hash of a name: "1a2b3c4d.0" (openssl-rehash(1)). */
+static bool has_hashed(const char *path)
+{
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+	bool found = false;
+
+	while (directory && !found && (entry = readdir(directory)))
+		found = strspn(entry->d_name, "0123456789abcdef") == 8 && entry->d_name[8] == '.';
+	if (directory)
+		closedir(directory);
+	return found;
+}
+
+/* The engine will refuse what it cannot use; better said now. */
+static void lint_files(struct lint *l, const struct rule *r)
+{
+	const char *ca = r->options.ca, *cert = r->options.cert;
+	struct stat st;
+
+	if (ca && stat(ca, &st) == 0 && S_ISREG(st.st_mode) && !has_certificate(ca))
+		warn_rule(l, r,
+			  "'ca' holds no certificate (PEM): all these connections will be refused");
+	if (ca && stat(ca, &st) == 0 && S_ISDIR(st.st_mode) && !has_hashed(ca))
+		warn_rule(l, r,
+			  "'ca' is a directory without certificates by their hash (openssl rehash "
+			  "makes them): all these connections will be refused");
+	if (cert && stat(cert, &st) == 0 && S_ISREG(st.st_mode) && !has_certificate(cert))
+		warn_rule(
+			l, r,
+			"'cert' holds no certificate (PEM): all these connections will be refused");
+}
+
 static void lint_tls(struct lint *l, const struct rule *r)
 {
 	bool any = false;
@@ -203,6 +256,7 @@ size_t policy_lint(const struct policy *p, FILE *out)
 			lint_watches(&l, r);
 			lint_level(&l, r);
 			lint_pins(&l, r);
+			lint_files(&l, r);
 			lint_tls(&l, r);
 			lint_by_app(&l, r);
 		}

@@ -330,3 +330,12 @@ install_fake() {
     [ ! -s warnings ] || { cat warnings; false; }
   done
 }
+
+@test "check: a ca or cert without a certificate in it is warned of, a good one is not" {
+  mkdir empty
+  echo garbage >no-certificate
+  printf '%s\n' "verify to a.test ca $PWD/no-certificate" "verify to b.test ca $PWD/empty" "verify to c.test ca /etc/ssl/certs" >policy
+  chmod 600 policy
+  run -0 "$starttls" check policy
+  [[ $output == *"policy:1: warning: 'ca' holds no certificate"* && $output == *"policy:2: warning: 'ca' is a directory without"* && $output != *policy:3* ]]
+}

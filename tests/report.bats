@@ -145,6 +145,9 @@ END
 @test "report: what is wrong with its arguments is said, exit 64; with its files, exit 69" {
   run -64 "$starttls" report --xml
   says "unknown option '--xml'; there are --json and --prometheus"
+  run -0 "$starttls" report /dev/null --json
+  says '"connections": 0'
+  run -64 "$starttls" report /dev/null --xml
   run -64 "$starttls" report --json --prometheus
   says 'one form at a time'
   run -69 "$starttls" report nowhere
