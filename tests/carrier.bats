@@ -41,10 +41,15 @@ load helper
 }
 
 @test "half close with the kernel's buffer full, of a descriptor that blocks, and one that does not: nobody needs to come back for the rest" {
-  same_as_native -- shut_full
+  same_as_native -- shut_full blocking
   facts "^end close_notify"
   rm -f journal/*
   same_as_native -- shut_full nonblocking
+  facts "^end close_notify"
+}
+
+@test "half close before the peer has said a word, then only poll()" {
+  same_as_native -- shut_full early
   facts "^end close_notify"
 }
 

@@ -55,6 +55,8 @@ bool conn_strange(const struct conn *c);
 bool conn_has_held(const struct conn *c);
 /* Carry out the app's shutdown(SHUT_WR) once everything it said before is sent. False: it is sealed, our end behind it, and the kernel takes no more now. */
 bool conn_finish_writing(struct conn *c, int fd);
+/* The same, where the app may not come back for the rest: then that is left to a process of its own. Gives up the lock meanwhile. (conn_close.c) */
+void conn_end_writing(struct conn *c, int fd);
 /* Send what Nagle's algorithm holds back; the app's own TCP_NODELAY stays as it is. */
 void conn_push_tail(int fd);
 

@@ -57,6 +57,12 @@ static void finish_elsewhere(struct conn *c, int fd)
 	}
 }
 
+void conn_end_writing(struct conn *c, int fd)
+{
+	if (!conn_finish_writing(c, fd))
+		finish_elsewhere(c, fd);
+}
+
 int conn_shutdown(struct conn *c, int fd, int how)
 {
 	int result = 0, cancel;
@@ -78,8 +84,7 @@ int conn_shutdown(struct conn *c, int fd, int how)
 		if ((conn_has_held(c) || conn_data_owes_end(c)) &&
 		    (how == SHUT_RDWR || conn_may_wait(fd, 0)))
 			conn_settle(c, fd);
-		if (!conn_finish_writing(c, fd))
-			finish_elsewhere(c, fd);
+		conn_end_writing(c, fd);
 	}
 	if (c->phase == CONN_GONE || c->phase == CONN_GUARD || c->phase == CONN_CLEAR ||
 	    c->phase == CONN_BROKEN || how == SHUT_RDWR ||

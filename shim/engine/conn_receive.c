@@ -302,6 +302,7 @@ bool conn_ready(struct conn *c, int fd)
 		ready = record_readable(&c->rec, fd) || c->rec.ended || c->rec.error;
 		if (c->talk || record_unsent(&c->rec))
 			conn_send_early(c, fd);
+		conn_end_writing(c, fd);
 	}
 	call_ends(c);
 	errno = saved;

@@ -4,6 +4,7 @@
 #include "hook.h"
 #include "hook_wait.h"
 #include "memory.h"
+#include <poll.h>
 #include <string.h>
 #include <sys/select.h>
 
@@ -45,6 +46,15 @@ static void ask_again(const struct asked *a)
 			memcpy(a->sets[i], a->was[i], a->words * sizeof(fd_mask));
 }
 
+/* As wait_is_ours_alone(), but select() says "readable" for an error too, which must be left for the app to find. */
+static bool is_idle(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return table_has(fd) && real.poll(&p, 1, 0) == 1 && !(p.revents & (POLLERR | POLLHUP)) &&
+	       wait_is_ours_alone(fd);
+}
+
 /* Take back what the kernel said for our sake. Returns how much that was. */
 static int filter(const struct asked *a)
 {
@@ -54,7 +64,7 @@ static int filter(const struct asked *a)
 		for (fd_mask left = a->sets[0][i]; left; left &= left - 1) {
 			int bit = __builtin_ctzl((unsigned long)left);
 
-			if (!wait_is_ours_alone((int)i * WORD + bit))
+			if (!is_idle((int)i * WORD + bit))
 				continue;
 			a->sets[0][i] &= ~(fd_mask)(1UL << bit);
 			idle++;
