@@ -54,7 +54,7 @@ jumpy() {
   serve
   watch verify
   run -0 shim timeout 100 "$legacy/jumpy_dial" localhost "$PORT" "$1"
-  [ "$output" = "done" ]
+  [[ $output == *done ]] # behind what the children heard, where _exit() flushes
   peer_saw HELO
   peer_never_saw_in_clear HELO
 }
