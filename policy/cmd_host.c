@@ -27,7 +27,9 @@ int wrong_option(const char *verb, int c, char **argv, const char *known)
 	bool valued = !strncmp(word, "--", 2) && strchr(word, '=');
 
 	if (c == ':')
-		return wrong_words(verb, "option '%s' needs a value", word);
+		return wrong_words(verb,
+				   "option '%s' needs a value; `starttls %s --help` shows which",
+				   word, verb);
 	if (optopt && valued)
 		return wrong_words(verb, "option '%.*s' takes no value", (int)strcspn(word, "="),
 				   word);
