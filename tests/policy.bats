@@ -339,3 +339,14 @@ install_fake() {
   run -0 "$starttls" check policy
   [[ $output == *"policy:1: warning: 'ca' holds no certificate"* && $output == *"policy:2: warning: 'ca' is a directory without"* && $output != *policy:3* ]]
 }
+
+@test "include: a directory that may not be searched breaks the policy" {
+  [ "$(id -u)" = 0 ] || skip "needs root, to become nobody"
+  mkdir closed
+  chmod 700 closed
+  printf 'verify to any\ninclude closed/*.policy\n' >main.policy
+  chmod 644 main.policy
+  chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* .
+  run -78 setpriv --reuid 65534 --clear-groups "$starttls" check main.policy
+  [[ $output == *"main.policy:2:9: error: cannot search the directory of 'closed/*.policy'"* ]]
+}
