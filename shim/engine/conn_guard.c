@@ -13,31 +13,9 @@
 #include "sys.h"
 #include <errno.h>
 
-/* What may be heard goes out. 0, EAGAIN: not all of it, or the kernel's errno: never. */
-static int send_words(struct conn *c, int fd)
-{
-	struct buf *words = talk_to_peer(c->talk);
-	struct span s;
-	ssize_t n;
-
-	while ((s = buf_span(words)).n) {
-		n = sys_send(fd, s.at, s.n);
-		if (n > 0) {
-			buf_drop(words, (size_t)n);
-			continue;
-		}
-		if (errno == EAGAIN || errno == EINTR)
-			return EAGAIN;
-		n = errno;
-		buf_free(words);
-		return (int)n;
-	}
-	return 0;
-}
-
 enum wait conn_guard_step(struct conn *c, int fd)
 {
-	return send_words(c, fd) == EAGAIN ? WAIT_OUT : WAIT_NONE;
+	return conn_send_words(c, fd) == EAGAIN ? WAIT_OUT : WAIT_NONE;
 }
 
 static ssize_t fails(struct call *call, int error)
@@ -60,7 +38,7 @@ static void follow(struct conn *c, int fd)
 ssize_t conn_guard_transmit(struct call *call)
 {
 	struct conn *c = call->c;
-	int error = send_words(c, call->fd); /* of an earlier call */
+	int error = conn_send_words(c, call->fd); /* of an earlier call */
 	size_t held;
 
 	if (!error && !call->room)
@@ -72,7 +50,7 @@ ssize_t conn_guard_transmit(struct call *call)
 		return fails(call, error);
 	held = conn_hold(c, call->iov, call->n, call->done);
 	follow(c, call->fd);
-	error = c->phase == CONN_GUARD ? send_words(c, call->fd) : 0;
+	error = c->phase == CONN_GUARD ? conn_send_words(c, call->fd) : 0;
 	if (error && error != EAGAIN)
 		return fails(call, error);
 	conn_advance(c, call->fd, false);

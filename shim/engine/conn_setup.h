@@ -10,6 +10,8 @@ bool conn_deadline_over(struct conn *c);
 
 /* conn_talk.c: go on with the dialogue. WAIT_NONE: something happened, look again. */
 enum wait conn_talk_step(struct conn *c, int fd, bool read_ok);
+/* Send what the talk has to say, in the clear. 0: all of it; EAGAIN: not yet all; or the kernel's errno: never. */
+int conn_send_words(struct conn *c, int fd);
 /* Act on where the talk stands now. */
 void conn_follow_talk(struct conn *c, int fd);
 /* Plaintext by leave of the policy: what is left of ours goes out first, then the connection is the kernel's alone. */

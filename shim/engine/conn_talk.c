@@ -48,12 +48,12 @@ void conn_follow_talk(struct conn *c, int fd)
 	}
 }
 
-/* Say what the talk has to say, in the clear: our own words, or the app's under CLEAR. */
-static enum wait say(struct conn *c, int fd)
+int conn_send_words(struct conn *c, int fd)
 {
 	struct buf *words = talk_to_peer(c->talk);
 	struct span s;
 	ssize_t n;
+	int error;
 
 	while ((s = buf_span(words)).n) {
 		n = sys_send(fd, s.at, s.n);
@@ -62,11 +62,23 @@ static enum wait say(struct conn *c, int fd)
 			continue;
 		}
 		if (errno == EAGAIN || errno == EINTR)
-			return WAIT_OUT;
+			return EAGAIN;
+		error = errno;
 		buf_free(words);
-		conn_peer_gone(c, fd, errno);
-		return WAIT_NONE;
+		return error;
 	}
+	return 0;
+}
+
+/* Say what the talk has to say, in the clear: our own words, or the app's under CLEAR. */
+static enum wait say(struct conn *c, int fd)
+{
+	int error = conn_send_words(c, fd);
+
+	if (error == EAGAIN)
+		return WAIT_OUT;
+	if (error)
+		conn_peer_gone(c, fd, error);
 	return WAIT_NONE;
 }
 
