@@ -72,6 +72,7 @@ static const struct opt {
 	{"reset-at", STEP, TO(reset_at), "RST at a step"},
 	{"close-at", STEP, TO(close_at), "FIN at a step"},
 	{"stall-at", STEP, TO(stall_at), "silence from a step on"},
+	{"attack", TEXT, TO(attack), attacks},
 	{"foreground", FLAG, TO(foreground), "do not go into the background"},
 };
 

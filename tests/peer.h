@@ -4,6 +4,7 @@
  *   peer.c       options, listening, one thread per connection
  *   peer_io.c    bytes in and out, clear or inside TLS; the journal; misbehaving at a step
  *   peer_smtp.c  the dialogue, a table of verbs
+ *   peer_attack.c  inside TLS: what no honest server sends
  *
  * Journal, per connection N (counted from 1):
  *   N.wire   every byte that arrived, as an eavesdropper would see it (ciphertext included)
@@ -44,7 +45,7 @@ enum step {
 /* How this peer behaves; written once by main. */
 struct behaviour {
 	const char *bind, *proto, *cert, *journal, *mailbox, *name;
-	const char *greeting, *offer_text, *starttls_reply, *inject_behind, *inject_before, *inject_later, *ready;
+	const char *greeting, *offer_text, *starttls_reply, *inject_behind, *inject_before, *inject_later, *ready, *attack;
 	long port, tls_min, tls_max, tickets, keyupdate_every, record;
 	bool no_offer, require_tls, auth_inside_tls_only, garbage, alert, dribble, no_close_notify, foreground;
 	enum step reset_at, close_at, stall_at;
@@ -84,6 +85,14 @@ bool io_step(struct session *s, enum step step, const char *half);
 unsigned char pattern(size_t i);
 uint32_t sum_add(uint32_t sum, const unsigned char *bytes, size_t n);
 enum { SUM_START = 0x811c9dc5U & 0x7fffffff };
+
+/* For peer_attack.c: raw bytes to the wire; what OpenSSL has sealed, all of it or half. */
+bool wire_send(struct session *s, const void *bytes, size_t n);
+bool tls_flush(struct session *s, bool half);
+
+/* --- peer_attack.c: does what --attack says, once TLS is up. False: the session ends here. */
+bool attack(struct session *s);
+extern const char attacks[]; /* their names, for --attack's help */
 
 /* --- peer_smtp.c */
 void smtp_serve(struct session *s);

@@ -72,7 +72,7 @@ static void journal_talk(const struct session *s, const char *who, const unsigne
 
 /* --- the wire */
 
-static bool wire_send(struct session *s, const void *bytes, size_t n)
+bool wire_send(struct session *s, const void *bytes, size_t n)
 {
 	const unsigned char *from = bytes;
 
@@ -134,7 +134,7 @@ bool io_step(struct session *s, enum step step, const char *half)
 /* --- TLS over memory */
 
 /* Send what OpenSSL has sealed: all, or the first half only. */
-static bool tls_flush(struct session *s, bool half)
+bool tls_flush(struct session *s, bool half)
 {
 	char *sealed;
 	long n = BIO_get_mem_data(SSL_get_wbio(s->ssl), &sealed);

@@ -98,6 +98,8 @@ static bool do_mail(struct session *s, const char *arg)
 		return false;
 	if (behave.require_tls && !s->ssl)
 		return io_sayf(s, "530 5.7.0 Must issue a STARTTLS command first\r\n");
+	if (!attack(s))
+		return false;
 	s->mail = true;
 	s->recipients = 0;
 	return io_sayf(s, "250 2.1.0 ok\r\n");

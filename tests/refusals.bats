@@ -191,6 +191,32 @@ peer_and_verify() {
   done
 }
 
+# attacked VERSION ATTACK: the mailer has lost its connection and keeps its mail; nothing of it ever went out in the clear
+attacked() {
+  peer_and_verify --tls-max "$1" --attack "$2"
+  run -75 mailer "${shim_command[@]}"
+  [[ $output == *"mailer: the connection was lost"* ]] || { echo "TLS $1, $2: $output"; return 1; }
+  nothing_leaked
+}
+
+@test "inside TLS: text, a bare alert, a tampered, repeated, cut or oversized record end the connection" {
+  for version in 1.2 1.3; do
+    for what in text alert tamper replay cut huge; do attacked "$version" "$what"; done
+  done
+}
+
+@test "inside TLS 1.2: renegotiation is declined, and a server that insists has ended the connection" { attacked 1.2 renegotiate; }
+
+@test "inside TLS: floods of KeyUpdates and tickets do no harm" {
+  for what in keyupdates tickets; do
+    peer_and_verify --attack "$what"
+    run -0 mailer "${shim_command[@]}" || { echo "$what: $output"; return 1; }
+    peer_saw "MAIL FROM"
+    peer_never_saw_in_clear "MAIL FROM"
+    rm -f mailbox/* journal/*
+  done
+}
+
 @test "a peer that ends without close_notify is at its end all the same: SMTP knows where its messages end" {
   peer_and_verify --no-close-notify
   shim "$legacy/lines" localhost "$PORT" >out
