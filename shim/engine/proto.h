@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * proto: what a protocol file may see and say. A protocol is one file, proto/<name>.c, that includes this header and nothing
- * else of ours, and ends in one `struct proto`. (FTP has two files, and ftp.h between them.)
+ * else of ours, and ends in one `struct proto`. (FTP has two files, and ftp.h between them; XMPP reads its tags by xml.h.)
  *
  * The two ends are the app (the program we are loaded into) and the peer (whom it talks to). A protocol is shown one whole unit
  * at a time (a line, a packet) and answers with a move. It has no word for "send the app's bytes in the clear": when the peer cannot or will

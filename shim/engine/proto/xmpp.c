@@ -8,128 +8,24 @@
  *   P <proceed/>                    TLS begins behind its '>'; then the app's own header inside TLS
  *
  * Surprising: the certificate must be for the domain of `to`, not for the host that was dialled
- * (RFC 6120 section 13.7.2). Our header says nothing but the domains: a user's `from` belongs inside
- * TLS (section 4.7.1). And this is no XML parser: it counts quotes and tags, just enough to know
- * where a unit ends. What it does not know (comments, processing instructions, CDATA) has no place
- * before TLS. */
-#include "../proto.h"
+ * (RFC 6120 section 13.7.2). And our header says nothing but the domains: a user's `from` belongs
+ * inside TLS (section 4.7.1). */
+#include "xml.h"
 
 #define NS_STREAMS "urn:ietf:params:xml:ns:xmpp-streams"
 #define NS_TLS     "urn:ietf:params:xml:ns:xmpp-tls"
 
 enum { WAIT_HEADER, WAIT_FEATURES, WAIT_PROCEED }; /* talk_proto.step */
-enum {
-	OPENED = 1
-}; /* talk_proto.seen: the app has opened a stream itself, and the peer heard it */
+/* talk_proto.seen: the app has opened a stream itself, and the peer heard it */
+enum { OPENED = 1 };
 enum { HEADER_MAX = 4096, DOMAIN_MAX = 255, DEPTH_MAX = 64 };
-
-enum kind { TAG_OPENS, TAG_CLOSES, TAG_EMPTY, TAG_DECLARATION };
-
-struct tag {
-	enum kind kind;
-	size_t n;           /* bytes, from '<' to '>' */
-	struct span name;   /* without its prefix */
-	struct span inside; /* behind the name, up to the '>' */
-};
-
-static bool is_blank(uint8_t c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* The prefix is the sender's to choose. */
-static struct span without_prefix(struct span name)
-{
-	const uint8_t *colon = name.n ? memchr(name.at, ':', name.n) : NULL;
-
-	return colon ? span_after(name, (size_t)(colon - name.at) + 1) : name;
-}
-
-/* Offset of the '>' that ends the tag at the start of `in`; 0: it is not there yet. */
-static size_t end_of_tag(struct span in)
-{
-	uint8_t quote = 0;
-
-	for (size_t i = 1; i < in.n; i++) {
-		if (quote)
-			quote = in.at[i] == quote ? 0 : quote;
-		else if (in.at[i] == '"' || in.at[i] == '\'')
-			quote = in.at[i];
-		else if (in.at[i] == '>')
-			return i;
-	}
-	return 0;
-}
-
-/* The tag at the start of `in`, which begins with '<'. 1, 0: more is needed, -1: nothing we know. */
-static int read_tag(struct span in, struct tag *tag)
-{
-	size_t end, from, to;
-
-	if (in.n > 1 && in.at[1] == '!')
-		return -1;
-	end = end_of_tag(in);
-	if (!end)
-		return 0;
-	tag->n = end + 1;
-	tag->kind = in.at[1] == '/'         ? TAG_CLOSES
-		    : in.at[1] == '?'       ? TAG_DECLARATION
-		    : in.at[end - 1] == '/' ? TAG_EMPTY
-					    : TAG_OPENS;
-	from = tag->kind == TAG_CLOSES || tag->kind == TAG_DECLARATION ? 2 : 1;
-	for (to = from; to < end && !is_blank(in.at[to]) && in.at[to] != '/'; to++)
-		if (in.at[to] == '<' || in.at[to] == '=' || in.at[to] == '"')
-			return -1;
-	tag->name = without_prefix(span_of(in.at + from, to - from));
-	tag->inside = span_of(in.at + to, end - to);
-	if (!tag->name.n ||
-	    (tag->kind == TAG_DECLARATION && !span_starts(span_after(in, 2), "xml")))
-		return -1;
-	return 1;
-}
-
-/* The value of an attribute, between its quotes; empty when there is none of that name. */
-static struct span attribute(const struct tag *tag, const char *name)
-{
-	struct span s = tag->inside;
-
-	while (s.n) {
-		const uint8_t *quote, *end;
-		size_t n = 0;
-
-		while (s.n && (is_blank(*s.at) || *s.at == '/'))
-			s = span_after(s, 1);
-		while (n < s.n && !is_blank(s.at[n]) && s.at[n] != '=')
-			n++;
-		for (quote = s.at + n; quote < s.at + s.n && *quote != '"' && *quote != '\'';
-		     quote++)
-			if (*quote != '=' && !is_blank(*quote))
-				return span_of(NULL, 0);
-		if (quote == s.at + s.n)
-			break;
-		end = memchr(quote + 1, *quote, (size_t)(s.at + s.n - quote) - 1);
-		if (!end)
-			break;
-		if (span_is(span_first(s, n), name))
-			return span_of(quote + 1, (size_t)(end - quote) - 1);
-		s = span_after(s, (size_t)(end - s.at) + 1);
-	}
-	return span_of(NULL, 0);
-}
-
-static size_t skip_text(struct span in, size_t at, bool blank_only)
-{
-	while (at < in.n && in.at[at] != '<' && (!blank_only || is_blank(in.at[at])))
-		at++;
-	return at;
-}
 
 /* One tag that stands alone (the declaration, the stream's own), or one whole element with all that is
  * in it. Blanks before it belong to it. */
 static ssize_t frame_element(struct span in)
 {
-	size_t at = skip_text(in, 0, true), depth = 0;
-	struct tag tag;
+	size_t at = xml_text_end(in, 0, true), depth = 0;
+	struct xml_tag tag;
 
 	for (;;) {
 		int found;
@@ -138,21 +34,21 @@ static ssize_t frame_element(struct span in)
 			return 0;
 		if (in.at[at] != '<')
 			return -1;
-		found = read_tag(span_after(in, at), &tag);
+		found = xml_tag(span_after(in, at), &tag);
 		if (found <= 0)
 			return found;
 		at += tag.n;
-		if (!depth && (tag.kind == TAG_DECLARATION || span_is(tag.name, "stream")))
+		if (!depth && (tag.kind == XML_DECLARATION || span_is(tag.name, "stream")))
 			return (ssize_t)at;
-		if (tag.kind == TAG_DECLARATION || (tag.kind == TAG_CLOSES && !depth))
+		if (tag.kind == XML_DECLARATION || (tag.kind == XML_CLOSES && !depth))
 			return -1;
-		if (tag.kind == TAG_OPENS && ++depth > DEPTH_MAX)
+		if (tag.kind == XML_OPENS && ++depth > DEPTH_MAX)
 			return -1;
-		if (tag.kind == TAG_CLOSES)
+		if (tag.kind == XML_CLOSES)
 			depth--;
 		if (!depth)
 			return (ssize_t)at;
-		at = skip_text(in, at, false);
+		at = xml_text_end(in, at, false);
 	}
 }
 
@@ -187,16 +83,16 @@ static ssize_t frame(struct talk *t, enum side from, struct span in)
 }
 
 /* The first tag of a unit. frame() has seen it. */
-static struct tag first_tag(struct span unit)
+static struct xml_tag first_tag(struct span unit)
 {
-	struct tag tag = {.kind = TAG_DECLARATION};
+	struct xml_tag tag = {.kind = XML_DECLARATION};
 
-	read_tag(span_after(unit, skip_text(unit, 0, true)), &tag);
+	xml_tag(span_after(unit, xml_text_end(unit, 0, true)), &tag);
 	return tag;
 }
 
 /* The tag behind the declaration, if there is one. */
-static struct tag header_tag(struct span unit)
+static struct xml_tag header_tag(struct span unit)
 {
 	return first_tag(is_declaration(unit) ? span_after(unit, first_tag(unit).n) : unit);
 }
@@ -223,10 +119,10 @@ static void say_domain(struct talk *t, const char *attribute_name, struct span d
 static enum move app(struct talk *t, struct span unit, const char *namespace)
 {
 	struct talk_proto *p = talk_proto(t);
-	struct tag tag = header_tag(unit);
-	struct span to = attribute(&tag, "to"), from = attribute(&tag, "from");
+	struct xml_tag tag = header_tag(unit);
+	struct span to = xml_attribute(&tag, "to"), from = xml_attribute(&tag, "from");
 
-	if (tag.kind != TAG_OPENS || !span_is(tag.name, "stream")) {
+	if (tag.kind != XML_OPENS || !span_is(tag.name, "stream")) {
 		p->why = "app did not begin with an XMPP stream";
 		return MOVE_BAD;
 	}
@@ -271,13 +167,13 @@ static enum move bad(struct talk *t, const char *why)
 }
 
 /* A server older than RFC 3920 says no version, and will send no features (RFC 6120 section 4.7.5). */
-static enum move opened(struct talk *t, const struct tag *tag)
+static enum move opened(struct talk *t, const struct xml_tag *tag)
 {
-	if (tag->kind == TAG_DECLARATION)
+	if (tag->kind == XML_DECLARATION)
 		return MOVE_KEEP;
-	if (tag->kind != TAG_OPENS || !span_is(tag->name, "stream"))
+	if (tag->kind != XML_OPENS || !span_is(tag->name, "stream"))
 		return bad(t, "server did not open an XMPP stream");
-	if (!attribute(tag, "version").n)
+	if (!xml_attribute(tag, "version").n)
 		return no_tls(t, "server did not offer TLS");
 	talk_proto(t)->step = WAIT_FEATURES;
 	return MOVE_KEEP;
@@ -286,25 +182,25 @@ static enum move opened(struct talk *t, const struct tag *tag)
 /* <starttls/> of the right namespace as a child of <features/>, and nowhere else. */
 static bool offers_tls(struct span features)
 {
-	size_t at = skip_text(features, 0, true), depth = 0;
-	struct tag tag;
+	size_t at = xml_text_end(features, 0, true), depth = 0;
+	struct xml_tag tag;
 
-	while (at < features.n && read_tag(span_after(features, at), &tag) == 1) {
-		if (depth == 1 && tag.kind != TAG_CLOSES && span_is(tag.name, "starttls") &&
-		    span_is(attribute(&tag, "xmlns"), NS_TLS))
+	while (at < features.n && xml_tag(span_after(features, at), &tag) == 1) {
+		if (depth == 1 && tag.kind != XML_CLOSES && span_is(tag.name, "starttls") &&
+		    span_is(xml_attribute(&tag, "xmlns"), NS_TLS))
 			return true;
-		depth += tag.kind == TAG_OPENS;
-		depth -= tag.kind == TAG_CLOSES;
-		at = skip_text(features, at + tag.n, false);
+		depth += tag.kind == XML_OPENS;
+		depth -= tag.kind == XML_CLOSES;
+		at = xml_text_end(features, at + tag.n, false);
 	}
 	return false;
 }
 
-static enum move offered(struct talk *t, const struct tag *tag, struct span unit)
+static enum move offered(struct talk *t, const struct xml_tag *tag, struct span unit)
 {
 	if (span_is(tag->name, "error"))
 		return no_tls(t, "server refused the stream before TLS");
-	if (!span_is(tag->name, "features") || tag->kind == TAG_CLOSES)
+	if (!span_is(tag->name, "features") || tag->kind == XML_CLOSES)
 		return bad(t, "server sent no stream features");
 	if (!offers_tls(unit))
 		return no_tls(t, "server did not offer TLS");
@@ -314,9 +210,9 @@ static enum move offered(struct talk *t, const struct tag *tag, struct span unit
 }
 
 /* TLS begins behind the '>' (RFC 6120 section 5.4.3.3); talk.c refuses what else is there. */
-static enum move agreed(struct talk *t, const struct tag *tag)
+static enum move agreed(struct talk *t, const struct xml_tag *tag)
 {
-	if (span_is(tag->name, "proceed") && span_is(attribute(tag, "xmlns"), NS_TLS))
+	if (span_is(tag->name, "proceed") && span_is(xml_attribute(tag, "xmlns"), NS_TLS))
 		return MOVE_TLS;
 	if (span_is(tag->name, "failure") || span_is(tag->name, "error"))
 		return no_tls(t, "server refused STARTTLS");
@@ -325,7 +221,7 @@ static enum move agreed(struct talk *t, const struct tag *tag)
 
 static enum move peer(struct talk *t, struct span unit)
 {
-	struct tag tag = first_tag(unit);
+	struct xml_tag tag = first_tag(unit);
 
 	switch (talk_proto(t)->step) {
 	case WAIT_HEADER:
@@ -339,15 +235,15 @@ static enum move peer(struct talk *t, struct span unit)
 }
 
 /* <starttls/>, or <starttls></starttls>, with nothing in it. */
-static bool is_starttls(const struct tag *tag, struct span behind)
+static bool is_starttls(const struct xml_tag *tag, struct span behind)
 {
-	struct tag end;
+	struct xml_tag end;
 
-	if (!span_is(tag->name, "starttls") || !span_is(attribute(tag, "xmlns"), NS_TLS))
+	if (!span_is(tag->name, "starttls") || !span_is(xml_attribute(tag, "xmlns"), NS_TLS))
 		return false;
-	if (tag->kind == TAG_EMPTY)
+	if (tag->kind == XML_EMPTY)
 		return true;
-	return tag->kind == TAG_OPENS && read_tag(behind, &end) == 1 && end.kind == TAG_CLOSES &&
+	return tag->kind == XML_OPENS && xml_tag(behind, &end) == 1 && end.kind == XML_CLOSES &&
 	       end.n == behind.n;
 }
 
@@ -355,9 +251,9 @@ static bool is_starttls(const struct tag *tag, struct span behind)
 static bool harmless(struct talk *t, struct span unit)
 {
 	size_t at = is_declaration(unit) ? first_tag(unit).n : 0;
-	struct tag tag;
+	struct xml_tag tag;
 
-	at = skip_text(unit, at, true);
+	at = xml_text_end(unit, at, true);
 	tag = first_tag(span_after(unit, at));
 	if (span_is(tag.name, "stream")) {
 		talk_proto(t)->seen |= OPENED;
