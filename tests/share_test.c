@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * share_test: a model fuzz of one session in several processes (record_share.c).
+ * share_test: a model fuzz of one session in several processes (record_share.h).
  *
  *   peer (OpenSSL in memory) ─► kernel ─► worker 0 | worker 1 | worker 2        one session, forked after the handshake
  *        ◄──────────────────────────────────────┘ whose turn it is, at random
@@ -9,7 +9,7 @@
  *
  * share_test [SEEDS [FIRST]]: default 20 seeds for each TLS version. */
 #include "model.h"
-#include "record.h"
+#include "record_share.h"
 #include "sys.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 enum { STEPS = 400, WORKERS = 3, WIRE = 1 << 22, MOST = 20000 };
@@ -153,22 +154,19 @@ static void be_worker(struct world *w, int orders)
 	_exit(0);
 }
 
-static void hire(struct world *w)
+static void hire(struct world *w, int i)
 {
-	int i, pair[2];
+	int pair[2];
 
-	for (i = 0; i < WORKERS; i++) {
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
-			abort();
-		check(w, share_fork(&w->rec), "there is memory to share");
-		w->pid[i] = fork();
-		if (w->pid[i] == 0) {
-			close(pair[0]);
-			be_worker(w, pair[1]);
-		}
-		close(pair[1]);
-		w->worker[i] = pair[0];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
+		abort();
+	w->pid[i] = fork();
+	if (w->pid[i] == 0) {
+		close(pair[0]);
+		be_worker(w, pair[1]);
 	}
+	close(pair[1]);
+	w->worker[i] = pair[0];
 }
 
 static void dismiss(struct world *w, int i, bool kill_it)
@@ -279,22 +277,41 @@ static void drain(struct world *w)
 	      "all that was written arrives");
 }
 
+static void begin(struct world *w, int version)
+{
+	struct sockaddr_in at;
+
+	connect_pair(w, &at);
+	w->wire = malloc(WIRE);
+	w->peer = SSL_new(server);
+	SSL_set_max_proto_version(w->peer, version);
+	w->peer_in = BIO_new(BIO_s_mem());
+	w->peer_out = BIO_new(BIO_s_mem());
+	SSL_set_bio(w->peer, w->peer_in, w->peer_out);
+	SSL_set_accept_state(w->peer);
+	shake_hands(w, &at);
+}
+
+static void end(struct world *w)
+{
+	share_leave(&w->rec);
+	record_free(&w->rec);
+	SSL_free(w->peer);
+	free(w->wire);
+	close(w->fd);
+	close(w->peer_fd);
+}
+
 static void run(unsigned seed, int version)
 {
 	struct world w = {.seed = seed};
-	struct sockaddr_in at;
 	int i;
 
-	connect_pair(&w, &at);
-	w.wire = malloc(WIRE);
-	w.peer = SSL_new(server);
-	SSL_set_max_proto_version(w.peer, version);
-	w.peer_in = BIO_new(BIO_s_mem());
-	w.peer_out = BIO_new(BIO_s_mem());
-	SSL_set_bio(w.peer, w.peer_in, w.peer_out);
-	SSL_set_accept_state(w.peer);
-	shake_hands(&w, &at);
-	hire(&w);
+	begin(&w, version);
+	for (i = 0; i < WORKERS; i++) {
+		check(&w, share_fork(&w.rec), "there is memory to share");
+		hire(&w, i);
+	}
 	for (i = 0; i < STEPS; i++) {
 		if (rnd(&w, 2))
 			peer_speaks(&w);
@@ -308,12 +325,34 @@ static void run(unsigned seed, int version)
 	for (i = 0; i < WORKERS; i++)
 		dismiss(&w, i, false);
 	check(&w, !record_shared(&w.rec), "who is gone, killed or not, holds nothing");
-	share_leave(&w.rec);
-	record_free(&w.rec);
-	SSL_free(w.peer);
-	free(w.wire);
-	close(w.fd);
-	close(w.peer_fd);
+	end(&w);
+}
+
+/* Two processes that seal under the same key and count, without knowing of one another, give the plaintext
+ * away (RFC 8446 section 5.3): so where they cannot be told of one another, the child must not. */
+static void run_without_memory(int version)
+{
+	struct world w = {.seed = 0};
+	struct job mine = {.write = true, .n = 100};
+	struct rlimit limit, none;
+	int i;
+
+	begin(&w, version);
+	getrlimit(RLIMIT_AS, &limit);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+	setrlimit(RLIMIT_AS, &none);
+	check(&w, !share_fork(&w.rec), "there is no memory to share");
+	setrlimit(RLIMIT_AS, &limit);
+	hire(&w, 0);
+	for (i = 1; i < WORKERS; i++)
+		w.worker[i] = -1;
+	check(&w, order(&w, 0, true, 100).done == -EIO, "the child does not write");
+	check(&w, order(&w, 0, false, 100).done == -EIO, "the child does not read");
+	dismiss(&w, 0, false);
+	work(&w.rec, w.fd, &mine);
+	peer_listens(&w);
+	check(&w, mine.done == 100 && w.peer_got == 100, "its parent does");
+	end(&w);
 }
 
 int main(int argc, char **argv)
@@ -327,6 +366,7 @@ int main(int argc, char **argv)
 		run(i, TLS1_3_VERSION);
 		run(i, TLS1_2_VERSION);
 	}
+	run_without_memory(TLS1_3_VERSION);
 	SSL_CTX_free(server);
 	printf("%lu passed, %lu failed\n", checks - failures, failures);
 	return failures ? 1 : 0;

@@ -21,7 +21,7 @@
 #include "../engine.h"
 #include "data.h"
 #include "lock.h"
-#include "record.h"
+#include "record_share.h"
 #include "talk.h"
 #include <pthread.h>
 #include <signal.h>

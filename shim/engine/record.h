@@ -27,8 +27,7 @@ enum {
 	RECORD_OUT_MAX = (RECORD_BATCH + 2) * TLS_RECORD_MAX + 4096,
 };
 
-/* What processes that share a session by fork() must agree on (record_share.c). */
-struct share;
+struct share; /* what processes that have a session after fork() must agree on: record_share.h */
 
 /* Someone who looks at all plaintext before the app does: a talk that goes on inside TLS. */
 struct watcher {
@@ -117,45 +116,17 @@ void window_fork_prepare(void);
 void window_fork_parent(void);
 void window_fork_child(void);
 
-/* record_share.c: several processes, one session. Called first in every process that has our memory to itself; and its pid. */
-void record_own(void);
-pid_t record_self(void);
-/* Has another living process this connection, too? */
-bool record_shared(const struct record *rec);
-/* May this process read, write? Not once it has lost touch with what others did. */
+/* May this process read, write? Not once it has lost touch with what others did: never two records under
+ * one key and count (RFC 8446 section 5.3). */
 static inline bool record_may_read(const struct record *rec)
 {
-	return !rec->share || !rec->deaf;
+	return !rec->deaf;
 }
 static inline bool record_may_write(const struct record *rec)
 {
-	return !rec->share || !rec->dumb;
+	return !rec->dumb;
 }
-/* Before TLS is up the connection is of the process that uses it first. */
-bool share_early(const struct record *rec);
-/* TLS is up. */
-void share_begin(struct record *rec);
-/* Before fork(): false when out of memory. In the child. When the process is about to exec, or has failed to. When it has no descriptor of the
- * connection any more. */
-bool share_fork(struct record *rec);
-void share_enlist(struct record *rec);
-void share_resign(struct record *rec, bool resign);
-void share_leave(struct record *rec);
-/* Around everything that is done with a session: catch up with the others, and let them know. Nothing when alone. */
-void share_enter(struct record *rec);
-void share_exit(struct record *rec);
-/* In the middle of something that will never be finished: to the others the session is broken. */
-void share_abandon(struct record *rec);
-/* It is no session of ours any more: each process goes on with the kernel's socket, and nobody hears when one leaves. */
-void share_retire(struct record *rec);
-/* Bytes of the peer's stream that are opened or taken out of the kernel, from offset `at`; and records that are sealed. */
-void share_log(struct record *rec, int64_t at, struct span bytes);
-void share_count(struct record *rec, struct span sealed);
-void share_rekeyed(void *rec);
-
-/* record_in.c, for record_share.c: have a window; give it back; open its first n bytes, a whole record, into `plain`. */
-bool record_window(struct record *rec);
-void record_window_drop(struct record *rec);
+/* For record_catch_up.c: open the window's first n bytes, a whole record, into `plain`. */
 void record_open(struct record *rec, size_t n);
 
 #endif

@@ -1,128 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * record_in: from the kernel to the app, and the read token (record.h has the picture).
- *
- * Two ways to fill the window. The app's room takes a whole record: plain recv of no more than fits that room, so whatever is in there can be
- * delivered in this call and no token is needed. Otherwise: peek, deliver from the window over as many calls as it takes, and only then
- * take it out of the kernel. */
-#include "record.h"
+ * record_in: from the kernel to the app, and the read token (record.h has the picture): what the window
+ * (record_window.h) has is opened into the app's own memory where a record fits there, else into `plain`. */
+#include "record_share.h"
+#include "record_window.h"
 #include "sys.h"
 #include <errno.h>
 
-enum fill { FILL_SOME, FILL_AGAIN, FILL_END, FILL_ERROR };
-
 enum {
-	SURELY_DATA =
-		8192, /* a longer record is no ticket and no KeyUpdate */
+	SURELY_DATA = 8192,              /* bytes; a longer record is no ticket and no KeyUpdate */
 	PEEK_MAX = RECORD_PLAIN_MAX / 2, /* what MSG_PEEK can see at once */
 };
-
-bool record_window(struct record *rec)
-{
-	if (!rec->window)
-		rec->window = window_take();
-	return rec->window;
-}
-
-void record_window_drop(struct record *rec)
-{
-	window_give(rec->window);
-	rec->window = NULL;
-	rec->r = rec->k = rec->w = 0;
-}
-
-static struct span unopened(const struct record *rec)
-{
-	return span_of(rec->window + rec->r, rec->w - rec->r);
-}
-
-/* Length of the whole record at r, or 0. */
-static size_t whole(const struct record *rec)
-{
-	size_t n = tls_record_length(unopened(rec));
-
-	return n && n <= rec->w - rec->r ? n : 0;
-}
-
-/* Take the window's bytes up to `end` out of the kernel. */
-static void take_out(struct record *rec, size_t end)
-{
-	if (end <= rec->k)
-		return;
-	/* A reset empties the kernel's buffer, and a socket's error is told once: to us, now. */
-	if (sys_discard(rec->fd, end - rec->k) < 0 && errno != EAGAIN)
-		rec->lost = errno;
-	rec->k = end;
-}
-
-static void compact(struct record *rec)
-{
-	size_t gone = rec->r < rec->k ? rec->r : rec->k;
-
-	if (!gone)
-		return;
-	memmove(rec->window, rec->window + gone, rec->w - gone);
-	rec->r -= gone;
-	rec->k -= gone;
-	rec->w -= gone;
-}
-
-/* The kernel's answer to a recv that added n bytes of `asked`. */
-static enum fill answered(struct record *rec, ssize_t n, size_t asked)
-{
-	rec->drained = n < (ssize_t)asked;
-	rec->heard |= n > 0;
-	if (n > 0)
-		return FILL_SOME;
-	if (n == 0)
-		return FILL_END;
-	return errno == EAGAIN || errno == EINTR ? FILL_AGAIN : FILL_ERROR;
-}
-
-static enum fill fill_taking(struct record *rec, size_t room)
-{
-	size_t have = rec->w - rec->r, asked = room - have;
-	ssize_t n;
-
-	if (asked > RECORD_WINDOW - rec->w)
-		asked = RECORD_WINDOW - rec->w;
-	n = sys_recv(rec->fd, rec->window + rec->w, asked, 0);
-	if (n > 0)
-		rec->k = rec->w += (size_t)n;
-	return answered(rec, n, asked);
-}
-
-static enum fill fill_peeking(struct record *rec)
-{
-	size_t asked = RECORD_WINDOW - rec->k, seen = rec->w - rec->k;
-	ssize_t n = sys_recv(rec->fd, rec->window + rec->k, asked, MSG_PEEK);
-	enum fill fill = answered(rec, n, asked);
-
-	if (fill != FILL_SOME)
-		return fill;
-	if ((size_t)n <= seen)
-		return FILL_AGAIN;
-	rec->w = rec->k + (size_t)n;
-	return FILL_SOME;
-}
-
-/* Bring in more, when the window holds no whole record. room: bytes the app can take in this call. */
-static enum fill fill(struct record *rec, size_t room)
-{
-	size_t have, need;
-	bool token = buf_len(&rec->plain) > 0;
-
-	if (!record_window(rec))
-		return FILL_ERROR;
-	take_out(rec, token && rec->w > rec->k ? rec->w - 1 : rec->w);
-	compact(rec);
-	have = rec->w - rec->r;
-	need = tls_record_length(unopened(rec));
-	if (need <= have)
-		need = rec->last; /* the next header is not here yet: guess */
-	if (!token && !rec->watcher.look && need && need <= room && have < room)
-		return fill_taking(rec, room);
-	return fill_peeking(rec);
-}
 
 /* The session is over for reading: the kernel shall say so to every poller, for ever. */
 static void end(struct record *rec, int error)
@@ -132,7 +19,7 @@ static void end(struct record *rec, int error)
 		rec->error = error;
 	if (error && !rec->send_error)
 		rec->send_error = error;
-	take_out(rec, rec->w);
+	window_consume(rec, rec->w);
 	sys_shutdown(rec->fd, error ? SHUT_RDWR : SHUT_RD);
 }
 
@@ -149,8 +36,8 @@ static size_t open_at(struct record *rec, size_t n, uint8_t *at)
 	size_t got = 0;
 
 	if (rec->share)
-		share_log(rec, rec->opened, span_first(unopened(rec), n));
-	tls_feed(rec->tls, span_first(unopened(rec), n));
+		share_log(rec, rec->opened, span_first(window_unopened(rec), n));
+	tls_feed(rec->tls, span_first(window_unopened(rec), n));
 	result = tls_open(rec->tls, at, n, &got);
 	tls_feed(rec->tls, span_of(NULL, 0));
 	rec->r += n;
@@ -218,13 +105,13 @@ void record_settle(struct record *rec, int fd)
 	rec->fd = fd;
 	if (!rec->window)
 		return;
-	while (!buf_len(&rec->plain) && !rec->ended && (n = whole(rec)) && !is_token(rec, n))
+	while (!buf_len(&rec->plain) && !rec->ended && (n = window_whole(rec)) && !is_token(rec, n))
 		open_record(rec, n, NULL, 0);
-	if (buf_len(&rec->plain) || (!rec->ended && whole(rec)))
+	if (buf_len(&rec->plain) || (!rec->ended && window_whole(rec)))
 		return;
-	take_out(rec, rec->w);
+	window_consume(rec, rec->w);
 	if (rec->r == rec->w || rec->ended)
-		record_window_drop(rec);
+		window_drop(rec);
 }
 
 /* Make plaintext out of what the window or the kernel has. True when there is some or the state has changed: look again. */
@@ -234,14 +121,14 @@ static bool advance(struct record *rec, size_t room, uint8_t *to, size_t to_room
 
 	*got = 0;
 	while (!rec->ended) {
-		n = rec->window ? whole(rec) : 0;
+		n = rec->window ? window_whole(rec) : 0;
 		if (n) {
 			*got = open_record(rec, n, to, to_room);
 			if (*got || rec->ended)
 				return true;
 			continue;
 		}
-		switch (fill(rec, room)) {
+		switch (window_fill(rec, room)) {
 		case FILL_SOME:
 			continue;
 		case FILL_AGAIN:
@@ -325,7 +212,7 @@ static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, si
 		}
 		/* A short answer of the kernel ends a call that has something to deliver; one that has nothing asks again, or a FIN
 		 * that came with the data in one edge would be lost. */
-		if (done > skip && rec->drained && (!rec->window || !whole(rec)))
+		if (done > skip && rec->drained && (!rec->window || !window_whole(rec)))
 			break;
 		piece = piece_at(iov, n, done);
 		if (!advance(rec, room - done, piece.iov_base, piece.iov_len, &got))
@@ -389,24 +276,23 @@ enum tls_result record_handshake(struct record *rec, int fd, bool read_ok)
 
 	rec->fd = fd;
 	for (;;) {
-		n = rec->window ? whole(rec) : 0;
-		tls_feed(rec->tls, n ? span_first(unopened(rec), n) : span_of(NULL, 0));
+		n = rec->window ? window_whole(rec) : 0;
+		tls_feed(rec->tls, n ? span_first(window_unopened(rec), n) : span_of(NULL, 0));
 		rec->r += n;
 		result = tls_handshake(rec->tls);
 		tls_feed(rec->tls, span_of(NULL, 0));
 		if (result != TLS_MORE)
 			return result;
-		if (rec->window && whole(rec))
+		if (rec->window && window_whole(rec))
 			continue;
 		if (!read_ok)
 			return TLS_MORE;
-		switch (fill(rec, 0)) {
+		switch (window_fill(rec, 0)) {
 		case FILL_SOME:
 			continue;
 		case FILL_AGAIN:
-			if (rec->r == rec->w)
-				record_window_drop(
-					rec); /* thousands may be waiting for their ServerHello at once */
+			if (rec->r == rec->w) /* thousands may be waiting for their ServerHello */
+				window_drop(rec);
 			return TLS_MORE;
 		case FILL_END:
 			rec->error = ECONNRESET;

@@ -3,7 +3,7 @@
  *
  * Up to four records go out in one system call. Nothing is ever kept back without a guaranteed flush: what the kernel does not take stays in
  * `out`, the app is told one byte less, and the kernel's POLLOUT brings it back. */
-#include "record.h"
+#include "record_share.h"
 #include "sys.h"
 #include <errno.h>
 #include <unistd.h>

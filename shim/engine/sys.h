@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static inline ssize_t sys_recv(int fd, void *bytes, size_t n, int flags)
@@ -77,6 +78,17 @@ static inline int sys_unread(int fd, int *bytes)
 static inline int sys_flags(int fd)
 {
 	return (int)syscall(SYS_fcntl, fd, F_GETFL);
+}
+
+static inline int sys_kill(pid_t pid, int signal)
+{
+	return (int)syscall(SYS_kill, pid, signal);
+}
+
+/* Without WNOHANG this one does block. */
+static inline int sys_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	return (int)syscall(SYS_waitid, type, id, info, options, NULL);
 }
 
 /* Keep signals out, but for those that this thread causes itself, and libc's own; was: what sys_restore_signals() wants. */
