@@ -58,7 +58,7 @@ static int check_layers(void)
 			printf("%s: not there\n", paths[i]);
 		all += rules;
 	}
-	fflush(stdout);
+	output_flush();
 	if (p && !policy_broken(p))
 		policy_lint(p, stderr);
 	code = conclude(p, "this user's policy", all);
@@ -88,7 +88,7 @@ int cmd_check(int argc, char **argv)
 					   argv[i], argv[i]);
 		}
 		code = check_file(argv[i]);
-		fflush(stdout);
+		output_flush();
 		worst = code > worst ? code : worst;
 	}
 	return worst;

@@ -25,7 +25,7 @@ void line_bytes(const char *key, const char *value, size_t n)
 		value += length;
 	}
 	puts(n > VALUE_MAX ? " ..." : "");
-	fflush(stdout);
+	output_flush();
 }
 
 void line(const char *key, const char *format, ...)
@@ -47,7 +47,7 @@ void line_verdict(const char *word, const char *why)
 						       : COLOUR_DOUBT;
 
 	printf("verdict: %s%s%s\n", colour(stdout, which), word, colour(stdout, COLOUR_OFF));
-	fflush(stdout);
+	output_flush();
 	if (why && *why)
 		line("why", "%s", why);
 }

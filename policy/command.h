@@ -16,6 +16,7 @@ enum {
 	EXIT_OK = 0,
 	EXIT_WRONG_USE = 64,
 	EXIT_UNREACHABLE = 69, /* the host, or the shim cannot hold the program */
+	EXIT_NOT_WRITTEN = 74, /* standard output did not take the answer */
 	EXIT_DENIED = 77,      /* by the policy */
 	EXIT_BROKEN = 78,      /* the policy is broken */
 };
@@ -35,6 +36,19 @@ int cmd_inspect(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+
+/* --- cmd_output.c */
+
+/* Before anything is opened: where a standard descriptor is closed, the next file would get its number, or the connection of `probe`, and the
+ * peer what is for the reader. What stands there instead can be neither read nor written, and is gone again in what `run` becomes. */
+void output_begin(void);
+
+/* Write what was said so far: more may take a while. */
+void output_flush(void);
+
+/* The last of a verb ("": none), which would exit with code. Says so where standard output did not take all of the answer. Returns the exit code:
+ * EXIT_NOT_WRITTEN (of `run`: RUN_REFUSED) then, where it was EXIT_OK. */
+int output_end(const char *verb, int code);
 
 /* --- cmd_host.c: words of the command line */
 

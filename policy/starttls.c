@@ -66,25 +66,29 @@ static int wrong_verb(const char *word)
 	return EXIT_WRONG_USE;
 }
 
+static int run_verb(const struct verb *v, int argc, char **argv)
+{
+	if (!is_help(argv[1]))
+		return v->run(argc, argv);
+	usage_of(stdout, v);
+	return EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
+	output_begin();
 	if (is_help(word) || !strcmp(word, "help")) {
 		usage(stdout);
-		return EXIT_OK;
+		return output_end("", EXIT_OK);
 	}
 	if (!strcmp(word, "--version")) {
 		puts("starttls " STARTTLS_VERSION);
-		return EXIT_OK;
+		return output_end("", EXIT_OK);
 	}
-	for (int i = 0; i < VERBS; i++) {
-		if (strcmp(word, verbs[i].word) != 0)
-			continue;
-		if (!is_help(argv[2]))
-			return verbs[i].run(argc - 1, argv + 1);
-		usage_of(stdout, &verbs[i]);
-		return EXIT_OK;
-	}
+	for (int i = 0; i < VERBS; i++)
+		if (!strcmp(word, verbs[i].word))
+			return output_end(word, run_verb(&verbs[i], argc - 1, argv + 1));
 	return wrong_verb(word);
 }
