@@ -68,26 +68,35 @@ static int check_layers(void)
 	return code;
 }
 
-int cmd_check(int argc, char **argv)
+static int check_words(char **words, bool options)
 {
-	int worst = EXIT_OK;
-
-	if (argc > 1 && !strcmp(argv[1], "--")) {
-		argc--;
-		argv++;
-	}
-	if (argc == 1)
-		return check_layers();
-	for (int i = 1; i < argc; i++) {
-		int code;
-
-		if (argv[i][0] == '-') {
+	for (; *words; words++) {
+		if (**words == '-' && options)
 			return wrong_words("check",
 					   "unknown option '%s'; it has none, and a file of that "
 					   "name is ./%s",
-					   argv[i], argv[i]);
-		}
-		code = check_file(argv[i]);
+					   *words, *words);
+		if (!**words)
+			return wrong_words("check", "which file? '' is none; without a FILE, what "
+						    "this user would get is read");
+	}
+	return 0;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	bool over = argc > 1 && !strcmp(argv[1], "--"); /* with options: files from here on */
+	int worst = EXIT_OK;
+
+	argc -= over;
+	argv += over;
+	if (argc == 1)
+		return check_layers();
+	if (check_words(argv + 1, !over))
+		return EXIT_WRONG_USE;
+	for (int i = 1; i < argc; i++) {
+		int code = check_file(argv[i]);
+
 		output_flush();
 		worst = code > worst ? code : worst;
 	}

@@ -73,6 +73,9 @@ int host_parse_word(const char *verb, char *word, const char **host, unsigned *p
 	char *colon = strchr(word, ':'), *end;
 
 	*host = word;
+	if (strstr(word, "://"))
+		return wrong_words(verb, "'%s' is a URL: HOST[:PORT], as in mx.example.com:25",
+				   word);
 	if (*word == '[') {
 		end = strchr(word, ']');
 		if (!end || (end[1] && end[1] != ':'))

@@ -23,8 +23,13 @@ enum { SCRIPTS = 5 }; /* a script of a script of …: the kernel ends there too 
 
 static void say(struct inspection *i, const char *format, va_list args)
 {
-	fprintf(i->out, "%s%s: ", i->prefix, i->path);
-	vfprintf(i->out, format, args);
+	char text[2 * PATH_MAX];
+
+	vsnprintf(text, sizeof text, format, args);
+	fputs(i->prefix, i->out);
+	output_clean(i->out, i->path, strlen(i->path));
+	fputs(": ", i->out);
+	output_clean(i->out, text, strlen(text));
 	fputc('\n', i->out);
 }
 
@@ -74,14 +79,47 @@ static const char *base(const char *path)
 
 /* --- scripts */
 
-/* What env(1) is to find: the first word that is no option and sets no variable. Cuts them. */
+/* What env(1) is to find: the first word that is no option, nor the value of one, and sets no variable. Cuts them. */
 static const char *word_of_env(char *words)
 {
+	bool value = false;
+
 	for (char *rest, *word = words ? strtok_r(words, " \t", &rest) : NULL; word;
-	     word = strtok_r(NULL, " \t", &rest))
-		if (*word != '-' && !strchr(word, '='))
+	     word = strtok_r(NULL, " \t", &rest)) {
+		if (!value && *word != '-' && !strchr(word, '='))
 			return word;
+		value = !strcmp(word, "-u") || !strcmp(word, "-C");
+	}
 	return "env";
+}
+
+/* The file of a script's reader: env(1) seeks it in PATH, the kernel in the current directory. */
+static bool reader_find(const char *word, bool by_env, char reader[PATH_MAX])
+{
+	char here[PATH_MAX];
+
+	if (by_env || strchr(word, '/'))
+		return program_find(word, reader);
+	snprintf(here, sizeof here, "./%s", word);
+	return program_find(here, reader);
+}
+
+/* What env does not find it will tell by itself, and knows better. */
+static void tell_absent(struct inspection *i, const char *word, bool by_env, int error)
+{
+	i->absent = true;
+	if (by_env && !i->all)
+		return;
+	if (strchr(word, '\r'))
+		inspect_wrong(i,
+			      "it is a script for '%s', which is not there: its lines end as those "
+			      "of Windows do; sed -i 's/\\r$//' makes them end as others do",
+			      word);
+	else if (error == ENOENT)
+		inspect_wrong(i, "it is a script for '%s', which is not there", word);
+	else
+		inspect_wrong(i, "it is a script for '%s', which cannot be started: %s", word,
+			      strerror(error));
 }
 
 /* The program that reads the script: what #! says, behind env what it is to find, and where there is no #! the shell, as execvp() has it.
@@ -90,17 +128,19 @@ static bool script_reader(struct inspection *i, char reader[PATH_MAX])
 {
 	struct hold_script script;
 	const char *word = "/bin/sh";
+	bool by_env = false;
 
 	if (hold_script(&script, i->bytes, i->size)) {
 		word = script.reader;
-		if (!strcmp(base(word), "env"))
+		by_env = !strcmp(base(word), "env");
+		if (by_env)
 			word = word_of_env(script.argument);
 	}
-	if (*word && program_find(word, reader)) {
+	if (reader_find(word, by_env, reader)) {
 		inspect_note(i, "it is a script, read by %s", reader);
 		return true;
 	}
-	inspect_wrong(i, "it is a script for '%s', which is not there", word);
+	tell_absent(i, word, by_env, errno);
 	return false;
 }
 
@@ -139,7 +179,8 @@ static bool look_at_file(struct inspection *i, char next[PATH_MAX])
 	return script;
 }
 
-bool program_inspect(const char *path, const char *library, FILE *out, const char *prefix, bool all)
+enum inspected program_inspect(const char *path, const char *library, FILE *out, const char *prefix,
+			       bool all)
 {
 	struct inspection i = {
 		.out = out, .prefix = prefix, .library = library, .all = all, .held = true};
@@ -165,7 +206,7 @@ bool program_inspect(const char *path, const char *library, FILE *out, const cha
 		inspect_wrong(&i, "there are too many scripts that read scripts");
 	if (bytes)
 		munmap((void *)(uintptr_t)bytes, (size_t)st.st_size);
-	return i.held;
+	return i.absent ? INSPECTED_ABSENT : i.held ? INSPECTED_HELD : INSPECTED_LOOSE;
 }
 
 static int wrong_use(const char *sentence, const char *word)
@@ -176,10 +217,26 @@ static int wrong_use(const char *sentence, const char *word)
 	return EXIT_WRONG_USE;
 }
 
+static int conclude(enum inspected found, const char *word)
+{
+	static const char *const verdicts[] = {
+		[INSPECTED_HELD] = "the shim can hold %s",
+		[INSPECTED_LOOSE] = "the shim CANNOT hold %s",
+		[INSPECTED_ABSENT] = "%s CANNOT be started",
+	};
+	bool held = found == INSPECTED_HELD;
+
+	printf("verdict: %s", colour(stdout, held ? COLOUR_GOOD : COLOUR_BAD));
+	printf(verdicts[found], word);
+	printf("%s\n", colour(stdout, COLOUR_OFF));
+	return held ? EXIT_OK : EXIT_UNREACHABLE;
+}
+
 int cmd_inspect(int argc, char **argv)
 {
 	char path[PATH_MAX], library[PATH_MAX];
-	bool installed, held;
+	enum inspected found;
+	bool installed;
 
 	if (argc > 1 && argv[1][0] == '-' && strcmp(argv[1], "--") != 0)
 		return wrong_use("unknown option '%s'; it has none", argv[1]);
@@ -189,6 +246,8 @@ int cmd_inspect(int argc, char **argv)
 	}
 	if (argc == 1)
 		return wrong_use("which program?%s", "");
+	if (!*argv[1])
+		return wrong_use("which program? '%s' is none", argv[1]);
 	if (argc > 2)
 		return wrong_use("one program at a time, without its arguments: '%s' is too much",
 				 argv[2]);
@@ -198,12 +257,10 @@ int cmd_inspect(int argc, char **argv)
 		return EXIT_UNREACHABLE;
 	}
 	installed = library_find(library);
-	held = program_inspect(path, installed ? library : NULL, stdout, "", true);
-	if (held && !installed) {
+	found = program_inspect(path, installed ? library : NULL, stdout, "", true);
+	if (found == INSPECTED_HELD && !installed) {
 		puts("libstarttls.so is not installed: make install");
-		held = false;
+		found = INSPECTED_LOOSE;
 	}
-	printf("verdict: %sthe shim %s %s%s\n", colour(stdout, held ? COLOUR_GOOD : COLOUR_BAD),
-	       held ? "can hold" : "CANNOT hold", argv[1], colour(stdout, COLOUR_OFF));
-	return held ? EXIT_OK : EXIT_UNREACHABLE;
+	return conclude(found, argv[1]);
 }

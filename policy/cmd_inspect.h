@@ -12,6 +12,7 @@ struct inspection {
 	const char *library;       /* ours; NULL: not installed */
 	bool all;                  /* not only what is wrong */
 	bool held;                 /* so far */
+	bool absent;               /* what would read the script cannot be started */
 	const uint8_t *bytes;
 	size_t size;
 	struct stat st;

@@ -61,6 +61,8 @@ static int parse_options(int argc, char **argv, struct probing *p)
 			break;
 		case DOMAIN:
 			p->domain = optarg;
+			if (!*optarg)
+				code = wrong_words(verb, "'' is not a domain, as in example.com");
 			break;
 		default:
 			return wrong_option(verb, c, argv, "--proto, --timeout, --domain");

@@ -2,7 +2,6 @@
  * cmd_probe_line: one line for each thing that is known, "key: value", for people and for grep. Servers choose much of it, so nothing that a
  * terminal would obey goes through. */
 #include "cmd_probe.h"
-#include "lex.h"
 #include <stdarg.h>
 #include <string.h>
 
@@ -10,20 +9,8 @@ enum { VALUE_MAX = 2 * PATH_MAX }; /* a rule of ours with its files; what server
 
 void line_bytes(const char *key, const char *value, size_t n)
 {
-	const char *end = value + (n < VALUE_MAX ? n : VALUE_MAX);
-
 	printf("%s: ", key);
-	while (value < end) {
-		bool harmless;
-		size_t length = lex_char(value, end, &harmless);
-
-		if (harmless && *value != '\n' && *value != '\r')
-			fwrite(value, 1, length, stdout);
-		else
-			for (size_t i = 0; i < length; i++)
-				printf("\\x%02x", (unsigned char)value[i]);
-		value += length;
-	}
+	output_clean(stdout, value, n < VALUE_MAX ? n : VALUE_MAX);
 	puts(n > VALUE_MAX ? " ..." : "");
 	output_flush();
 }

@@ -76,6 +76,10 @@ static int take_options(int argc, char **argv, print_fn **print)
 	int files = 0;
 
 	for (int i = 1; i < argc; i++) {
+		if (!argv[i][0]) {
+			wrong_words("report", "which file? '' is none; - is standard input");
+			return -1;
+		}
 		if (over || argv[i][0] != '-' || !argv[i][1]) {
 			argv[++files] = argv[i];
 			continue;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * cmd_report_print: the three forms of a report. What came from a file is cleaned: the reader sits at a terminal, or is a parser. */
 #include "cmd_report.h"
+#include "command.h"
 #include <string.h>
-#include <unistd.h>
 
 enum { SOON = 30 }; /* days before its end that a certificate is worth a line */
 
@@ -113,12 +113,13 @@ static void print_reason(const struct destination *d, void *of)
 static void print_reasons(const struct tally *t, struct table *table, enum said said,
 			  const char *what)
 {
-	bool red = said == SAID_PLAINTEXT && isatty(fileno(table->out));
+	bool red = said == SAID_PLAINTEXT;
 
 	if (!t->said[said])
 		return;
-	fprintf(table->out, "\n%s%s: %lu connection%s%s\n", red ? "\033[31m" : "", what,
-		t->said[said], s(t->said[said]), red ? "\033[0m" : "");
+	fprintf(table->out, "\n%s%s: %lu connection%s%s\n",
+		red ? colour(table->out, COLOUR_BAD) : "", what, t->said[said], s(t->said[said]),
+		red ? colour(table->out, COLOUR_OFF) : "");
 	table->wanted = said;
 	tally_each(t, print_reason, table);
 }

@@ -193,10 +193,11 @@ static int parse_options(int argc, char **argv, struct options *o)
 			return RUN_REFUSED;
 		}
 	o->command = argv + optind;
-	return *o->command ? 0
-			   : refuse("which command? usage: starttls run [-v] [--policy FILE] "
-				    "[--observe[=FILE]] [--] "
-				    "COMMAND [ARG …]");
+	if (*o->command && **o->command)
+		return 0;
+	return refuse("which command? %susage: starttls run [-v] [--policy FILE] "
+		      "[--observe[=FILE]] [--] COMMAND [ARG …]",
+		      *o->command ? "'' is none; " : "");
 }
 
 /* What is not there is left to execvp(), which knows why. */
@@ -205,7 +206,7 @@ static int inspect(const char *command, const char *library, bool verbose)
 	char path[PATH_MAX];
 
 	if (!program_find(command, path) ||
-	    program_inspect(path, library, stderr, "starttls run: ", verbose))
+	    program_inspect(path, library, stderr, "starttls run: ", verbose) != INSPECTED_LOOSE)
 		return 0;
 	return refuse("'%s' was not started: it would speak plaintext", command);
 }

@@ -43,6 +43,9 @@ int cmd_run(int argc, char **argv);
  * peer what is for the reader. What stands there instead can be neither read nor written, and is gone again in what `run` becomes. */
 void output_begin(void);
 
+/* What came from a server or a file, on one line: with \xNN in place of what a terminal should not see. */
+void output_clean(FILE *out, const char *text, size_t n);
+
 /* Write what was said so far: more may take a while. */
 void output_flush(void);
 
@@ -79,8 +82,13 @@ const char *colour(FILE *out, enum colour which);
 
 /* Can the shim hold the program in this file? Writes the reason why not, and what to do, to `out`; with all, everything else worth
  * knowing too. library: ours, or NULL: as this command itself. Blocks on no FIFO. Prefix begins each line. */
-bool program_inspect(const char *path, const char *library, FILE *out, const char *prefix,
-		     bool all);
+enum inspected {
+	INSPECTED_HELD,
+	INSPECTED_LOOSE,
+	INSPECTED_ABSENT, /* a script, and what would read it cannot be started: exec(), or env(1), will fail */
+};
+enum inspected program_inspect(const char *path, const char *library, FILE *out, const char *prefix,
+			       bool all);
 
 /* --- cmd_rehearse.c */
 

@@ -134,8 +134,10 @@ bool hold_script(struct hold_script *s, const uint8_t *bytes, size_t size)
 		return false;
 	memcpy(s->text, bytes + 2, n);
 	s->text[n] = '\0';
-	s->text[strcspn(s->text, "\r\n")] = '\0';
+	s->text[strcspn(s->text, "\n")] = '\0'; /* a carriage return is part of the name */
 	s->reader = s->text + strspn(s->text, " \t");
+	if (!*s->reader)
+		return false;
 	s->argument = s->reader + strcspn(s->reader, " \t");
 	if (*s->argument)
 		*s->argument++ = '\0';

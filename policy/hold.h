@@ -28,7 +28,7 @@ bool hold_loader(const struct hold *h, const struct elf *e);
 const uint8_t *hold_map(const char *path, struct stat *st);
 
 /* The words of a #! line; text is their place. reader: the program that the kernel starts; argument: all that stands behind it, or NULL.
- * False when the file does not begin with #!. */
+ * False when the file does not begin with #! and a program: execvp(3) has the shell read it then. */
 struct hold_script {
 	char text[256], *reader, *argument;
 };

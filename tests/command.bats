@@ -311,18 +311,56 @@ refused_by_both() {
   printf '#!/usr/bin/env -S A=1 reader -x\n' >by-env
   printf '#!%s\n' "$PWD/direct" >nested
   printf ': >started\n' >none
-  printf '#!/no/such/shell\n' >orphan
-  chmod 755 direct by-env nested none orphan
+  chmod 755 direct by-env nested none
   export PATH=$PWD/bin:$PATH
   for script in direct by-env nested; do
     refused_by_both "./$script" "$PWD/bin/reader: it is static"
   done
-  run -69 "$starttls" inspect ./orphan
-  says "it is a script for '/no/such/shell', which is not there"
   run -0 "$starttls" inspect ./none
   says "it is a script, read by /bin/sh"
   run -0 "$starttls" run ./none
   [ -e started ]
+}
+
+@test "inspect and run: a script whose reader is missing: which, and the status of a command that is not there" {
+  policy 'verify to any'
+  mkdir -m 755 bin
+  ln -s /bin/true bin/reader
+  export PATH=$PWD/bin:$PATH
+  while IFS='|' read -r code first sentence; do
+    printf '%b\n: >started\n' "$first" >script
+    chmod 755 script
+    run -69 "$starttls" inspect ./script
+    says "./script: it is a script for $sentence"
+    says "verdict: ./script CANNOT be started"
+    run "-$code" "$starttls" run ./script
+    [[ $first == */env* ]] || says "starttls run: ./script: it is a script for $sentence"
+    never_says "plaintext"
+    [ ! -e started ]
+  done <<'END'
+127|#!/no/such/shell|'/no/such/shell', which is not there
+127|#! /no/such/shell -x|'/no/such/shell', which is not there
+126|#!/etc/passwd|'/etc/passwd', which cannot be started: Permission denied
+126|#!/tmp|'/tmp', which cannot be started: Is a directory
+127|#!/bin/sh\r|'/bin/sh\x0d', which is not there: its lines end as those of Windows do
+127|#!/usr/bin/env reader\r|'reader\x0d', which is not there: its lines end as those of Windows do
+127|#!/usr/bin/env no-such-reader|'no-such-reader', which is not there
+127|#!reader|'reader', which is not there
+127|#!/no\033[31m|'/no\x1b[31m', which is not there
+END
+}
+
+@test "inspect and run: env finds the reader behind its options; #! alone is for the shell" {
+  policy 'verify to any'
+  for first in '/usr/bin/env -S -u HOME -C / A=1 sh' '/usr/bin/env sh' ''; do
+    rm -f started
+    printf '#!%s\n: >%s/started\n' "$first" "$PWD" >script
+    chmod 755 script
+    run -0 "$starttls" inspect "$PWD/script"
+    says "it is a script, read by "
+    run -0 "$starttls" run "$PWD/script"
+    [ -e started ]
+  done
 }
 
 @test "inspect: scripts that read each other for ever are an error" {

@@ -199,6 +199,14 @@ install_fake() {
   [[ $output == *"$PWD/home/.config/starttls/policy: 1 rule"* ]]
 }
 
+@test "check: behind -- a file may be called like an option" {
+  echo "verify to any" >--strict
+  run -0 "$starttls" check -- --strict
+  [ "$output" = "--strict: sound, 1 rule" ]
+  run -78 "$starttls" check -- --none
+  [[ $output == *"--none: error: cannot read the file: No such file"* ]]
+}
+
 @test "check: a missing policy is fine where it was not asked for, and broken where it was" {
   run "$starttls" check
   [ "$status" = 0 ]

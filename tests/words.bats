@@ -42,10 +42,15 @@ load helper
 125|run --observe=/ true|cannot write what is observed to '/': Is a directory
 125|run --observe= true|cannot write what is observed to ''
 127|run --policy policy no-such-command|cannot start 'no-such-command': No such file or directory
-127|run --policy policy ''|cannot start ''
+125|run ''|which command? '' is none; usage: starttls run
+125|run --policy policy -- ''|which command? '' is none
 126|run --policy policy ./policy|cannot start './policy': Permission denied
 126|run --policy policy /|cannot start '/': Permission denied
 64|check --strict|unknown option '--strict'; it has none, and a file of that name is ./--strict
+64|check ''|which file? '' is none; without a FILE, what this user would get is read
+64|check policy ''|which file? '' is none
+64|check -|unknown option '-'; it has none
+64|check policy --strict|unknown option '--strict'; it has none
 64|explain|which host? HOST[:PORT], as in mx.example.com:25
 64|explain -xy mx.example:25|unknown option '-x'; there are --program, --user, --addr
 64|explain --colour mx.example:25|unknown option '--colour'; there are --program, --user, --addr
@@ -54,6 +59,22 @@ load helper
 64|explain mx.example:|a number from 1 to 65535
 64|explain mx.example smpt|did you mean 'smtp'?
 64|explain mx.example smtp imap|'imap' is too much
+64|explain ''|which host? HOST[:PORT], as in mx.example.com:25
+64|explain '' smtp|which host? HOST[:PORT]
+64|explain []:25|which host? HOST[:PORT]
+64|explain --program '' mx.example:25|there is no program '': give its path, as in /usr/bin/msmtp
+64|explain --user '' mx.example:25|there is no user ''
+64|explain --user 99999999999999999999 mx.example:25|there is no user '99999999999999999999'
+64|explain --addr '' mx.example:25|'' is not an address, such as 192.0.2.1
+64|explain --addr=192.0.2.1:25 mx.example:25|'192.0.2.1:25' is not an address
+64|explain mx.example:25 ''|unknown protocol ''; there are: smtp lmtp
+64|explain mx.example:25x|'25x' is not a port
+64|explain mx.example:-25|'-25' is not a port
+64|explain mx.example:+25|'+25' is not a port
+64|explain mx.example:99999999999999999999|is not a port
+64|explain [::1]25|'[::1]25' is not [ADDRESS]:PORT, as in [2001:db8::1]:25
+64|explain ::1:2::25|is not [ADDRESS]:PORT
+64|explain smtp://mx.example:25|'smtp://mx.example:25' is a URL
 64|probe|which host? HOST[:PORT], as in mx.example.com:25
 64|probe -xy mx.example:25|unknown option '-x'; there are --proto, --timeout, --domain
 64|probe --proto smpt mx.example|did you mean 'smtp'?
@@ -61,20 +82,63 @@ load helper
 64|probe --timeout soon mx.example:25|'soon' is not a timeout: seconds, from 1 to
 64|probe mx.example|which port? mx.example:25 or --proto smtp
 64|probe mx.example:25 smtp|'smtp' is too much; a protocol is said by --proto
+64|probe ''|which host? HOST[:PORT], as in mx.example.com:25
+64|probe --proto '' mx.example:25|unknown protocol ''; there are: smtp lmtp
+64|probe --timeout '' mx.example:25|'' is not a timeout: seconds
+64|probe --timeout 0 mx.example:25|'0' is not a timeout: seconds
+64|probe --timeout 1.5 mx.example:25|'1.5' is not a timeout: seconds
+64|probe --timeout 99999999999999999999 mx.example:25|is not a timeout: seconds, from 1 to 86400
+64|probe --domain '' --proto xmpp mx.example|'' is not a domain
+64|probe --domain a.test 127.0.0.1:25|--domain is for xmpp and xmpp-server; here 'smtp' is spoken
+64|probe --proto tls mx.example|which port? 'tls' stands for none: mx.example:6379
+64|probe 127.0.0.1:1|port 1 stands for no protocol, and no rule says one: --proto smtp
+64|probe smtp://mx.example:25|'smtp://mx.example:25' is a URL
 64|inspect|which program?
 64|inspect --all sh|unknown option '--all'; it has none
 64|inspect sh -c|one program at a time, without its arguments: '-c' is too much
 69|inspect no-such-command|'no-such-command' cannot be started: No such file or directory
-69|inspect ''|'' cannot be started
+64|inspect ''|which program? '' is none
 69|inspect /|'/' cannot be started
 64|report --csv|unknown option '--csv'; there are --json and --prometheus
 64|report --json --prometheus|one form at a time
+64|report ''|which file? '' is none; - is standard input
+64|report policy ''|which file? '' is none
+69|report /|'/' cannot be read: Is a directory
 69|report no-such-file|'no-such-file' cannot be read: No such file or directory
 64|env --csh|'--csh' is unknown; one of --sh, --systemd, --docker
 64|env --sh --docker|'--docker' is too much; one of --sh, --systemd, --docker
+64|env ''|'' is unknown; one of --sh
 64|env sh|'sh' is unknown; one of --sh, --systemd, --docker
 END
-  [ "$count" = 51 ]
+  [ "$count" = 87 ]
+}
+
+# Words that somebody's script might come up with, in any place.
+nonsense() {
+  printf '%s\0' '' - -- --- -- -= --= --x=y ' ' . / /dev/null : :: :25 '[x' ']' '[]' '[]:25' '%s%n' '*' '~' a:b:c a@b $'a\nb' \
+    $'\033[31m' $'\xff\xfe' "$(printf 'a%.0s' {1..5000})" "$(printf ':%.0s' {1..300})" 'mx.example:25;ls' 99999999999999999999 -1
+}
+
+# No word or two may make a verb crash, wait, or say nothing.
+@test "whatever words a verb is given, it says what it thinks of them, and ends with a status of its own" {
+  policy "refuse to any"
+  export STARTTLS_POLICY=$PWD/policy
+  mapfile -d '' -t words < <(nonsense)
+  for verb in run check explain probe inspect report env; do
+    for one in "${words[@]}"; do
+      for other in none '' - -- 192.0.2.1:25 $'\033[31m'; do
+        args=("$one")
+        [ "$other" = none ] || args+=("$other")
+        code=0
+        timeout 20 "$build/starttls" "$verb" "${args[@]}" >answer 2>said </dev/null || code=$?
+        case $verb:$code in
+        *:0) [ -s answer ] ;;
+        run:12[567] | *:64 | *:69 | *:77 | *:78) [ -s said ] || [ -s answer ] ;;
+        *) false ;;
+        esac || { printf 'starttls %s' "$verb"; printf ' %q' "${args[@]}"; echo ": $code"; cat said; return 1; }
+      done
+    done
+  done
 }
 
 @test "each verb tells its usage, all tell theirs" {
