@@ -87,7 +87,7 @@ each_answer() {
   "$build/starttls" probe "localhost:$PORT" <&- >&- 2>&- || code=$?
   [ "$code" = 74 ]
   peer_stop
-  ! grep -aqE 'host:|greeting:|verdict:|starttls probe' journal/*.wire journal/*.tls
+  run -1 grep -aE 'host:|greeting:|verdict:|starttls probe' journal/*.wire journal/*.tls
   ls journal/2.facts
   code=0
   "$build/starttls" probe localhost:1 --proto smtp >&- 2>said || code=$?
