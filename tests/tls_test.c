@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * tls_test: what the ClientHello of a verdict offers (RFC 8446 section 4.1.2). Layers may only take ciphers away. */
+ * tls_test: what the ClientHello of a verdict offers (RFC 8446 section 4.1.2), where layers may only take ciphers away; and how much a
+ * handshake may take in. */
 #include "check.h"
 #include "tls.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+static const struct sockaddr_in addr = {.sin_family = AF_INET};
 
 /* The suites offered, in the order of preference. */
 struct offer {
@@ -36,7 +39,6 @@ static bool has(const struct offer *offer, unsigned suite)
 /* What is offered under `verify` when the layers say these lists; NULL: the layer says none. "" in `why`: no session. */
 static struct offer offer_for(const char *system, const char *user, const char **why)
 {
-	const struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(25)};
 	const unsigned needs = NEED_TRY | NEED_TLS | NEED_CHAIN | NEED_NAME;
 	struct verdict verdict = {.needs = needs, .n_options = 2};
 	struct tls_setup setup = {
@@ -110,8 +112,33 @@ static void test_nothing_unauthenticated(void)
 	check(!has(&o, DH_ANON_AES128_GCM), "not even when the list has nothing else");
 }
 
+/* A HelloRequest is to be ignored while a handshake runs (RFC 5246 section 7.4.1.1), so OpenSSL reads on, whatever their number. */
+static void test_a_handshake_ends(void)
+{
+	static uint8_t record[TLS_HEADER + TLS_PLAIN_MAX] = {22, 3, 3, TLS_PLAIN_MAX >> 8,
+							     TLS_PLAIN_MAX & 0xff};
+	const unsigned needs = NEED_TRY | NEED_TLS;
+	struct verdict verdict = {.needs = needs, .n_options = 1, .options[0].needs = needs};
+	struct tls_setup setup = {
+		.verdict = &verdict, .addr = (const struct sockaddr *)&addr, .asked = "mx.test"};
+	struct offer offer = {0};
+	struct tls_wire wire = {.send = catch_hello, .of = &offer};
+	enum tls_result result = TLS_MORE;
+	const char *why = "";
+	struct tls *tls = tls_new(&setup, &wire, &why);
+
+	for (int i = 0; tls && result == TLS_MORE && i < 1000; i++) {
+		tls_feed(tls, span_of(record, sizeof record));
+		result = tls_handshake(tls);
+	}
+	check(result == TLS_BROKEN, "a peer that sends HelloRequest for ever is given up");
+	check(tls && strstr(tls_why(tls), "without end"), "and the reason says so");
+	tls_free(tls);
+}
+
 int main(void)
 {
+	test_a_handshake_ends();
 	test_one_list();
 	test_layers_only_take_away();
 	test_nothing_unauthenticated();

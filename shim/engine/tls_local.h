@@ -24,6 +24,7 @@ struct tls {
 	struct tls_context *context;
 	struct tls_wire wire;
 	struct span in;                   /* the record that is lent */
+	size_t shaken;                    /* bytes that the handshake has been fed */
 	bool starved;                     /* OpenSSL asked for more than was lent: not an error */
 	bool stuck;                       /* the wire would not take it */
 	unsigned tickets;                 /* that have come */

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { HANDSHAKE_MAX = 256 * 1024 }; /* bytes of the peer's */
+
 static void address_text(struct tls *t, const struct sockaddr *addr, unsigned *port)
 {
 	if (addr->sa_family == AF_INET6) {
@@ -161,13 +163,23 @@ static bool is_authenticated(struct tls *t)
 	return false;
 }
 
+/* OpenSSL bounds messages, not their number: HelloRequests are skipped as they come (RFC 5246 section 7.4.1.1). A chain of certificates has 100 KiB
+ * there, and everything else is small. */
+static bool is_endless(struct tls *t)
+{
+	t->shaken += t->in.n;
+	if (t->shaken > HANDSHAKE_MAX)
+		why_say(t, "the server sent a TLS handshake without end");
+	return t->shaken > HANDSHAKE_MAX;
+}
+
 enum tls_result tls_handshake(struct tls *t)
 {
 	struct errors *hosts;
 	enum tls_result result = TLS_DONE;
 	int saved = errno;
 
-	if (t->why[0] || context_dead())
+	if (t->why[0] || context_dead() || is_endless(t))
 		return TLS_BROKEN;
 	hosts = errors_aside();
 	t->starved = false;
