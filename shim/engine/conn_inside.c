@@ -36,9 +36,11 @@ bool conn_look_inside(void *of, struct span opened, struct buf *plain)
 	size_t used;
 	bool fits;
 
-	c->deadline_ms = 0; /* each answer has its time */
 	conn_data_before(c);
 	used = talk_from_peer(c->talk, opened);
+	if (!conn_awaits_answer(c))
+		c->deadline_ms =
+			0; /* it is the app's turn; until then all answers together have their time */
 	fits = conn_data_after(c) && buf_add(plain, buf_span(words));
 	buf_drop(words, buf_len(words));
 	if (talk_phase(c->talk) == TALK_REFUSED) {

@@ -303,6 +303,7 @@ bool conn_ready(struct conn *c, int fd)
 		if (c->talk || record_unsent(&c->rec))
 			conn_send_early(c, fd);
 		conn_end_writing(c, fd);
+		ready |= conn_overdue(c, fd);
 	}
 	call_ends(c);
 	errno = saved;
