@@ -122,7 +122,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h)
 	@mkdir -p $(@D)
 	gcc -std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE -o $@ $< -lssl -lcrypto -lpthread
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(POLICY_LIB) $(ENGINE)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(POLICY_LIB) $(ENGINE)
 	@mkdir -p $(@D)
 	clang -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	  -iquote shim -iquote shim/engine -iquote policy -o $@ $< $(POLICY_LIB) $(ENGINE) -lssl -lcrypto -lpthread
