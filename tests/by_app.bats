@@ -18,8 +18,7 @@ setup_file() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
   export mail=/var/lib/mail.test ldap=/var/lib/ldap.test pgsql=/var/lib/pgsql.test mysql=/var/lib/mysql.test ftp=/var/lib/ftp.test
   echo '127.0.0.3 app.test' >>/etc/hosts
-  dovecot_serve_readers "$mail" "$certs/wrong-name.pem"
-  dovecot_start "$mail" "$certs/good.pem"
+  dovecot_start_readers "$mail" "$certs/good.pem" "$certs/wrong-name.pem"
   postfix_start "$mail" "$certs/good.pem"
   slapd_start "$ldap" "$certs/good.pem" ldap://127.0.0.1:389
   postgresql_start "$pgsql" "$certs/good.pem" 5432

@@ -37,8 +37,7 @@ starts() {
 @test "lmtp and sieve: s_client and Dovecot" {
   needs_private
   stop=dovecot_stop server=/var/lib/app.dovecot
-  dovecot_serve_readers "$server" "$certs/good.pem"
-  dovecot_start "$server" "$certs/good.pem"
+  dovecot_start_readers "$server" "$certs/good.pem" "$certs/good.pem"
   policy "verify to any by app"
   starts lmtp 127.0.0.1 24
   rm log
@@ -59,8 +58,7 @@ starts() {
 @test "tls from the first byte, on any port" {
   needs_private
   stop=dovecot_stop server=/var/lib/app.dovecot
-  dovecot_serve_readers "$server" "$certs/good.pem"
-  dovecot_start "$server" "$certs/good.pem"
+  dovecot_start_readers "$server" "$certs/good.pem" "$certs/good.pem"
   policy "verify to any port 993 proto tls by app"
   run shim timeout 30 openssl s_client -connect 127.0.0.9:993 </dev/null
   [[ $output == *"New, TLSv1."* ]]

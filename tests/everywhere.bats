@@ -170,9 +170,8 @@ END
 @test "every program: Postfix takes a mail and Dovecot hands one out" {
   server=/var/lib/everywhere
   echo "verify to any name mail.test ca $certs/ca.pem" >/etc/starttls/policy.d/here.policy
-  dovecot_serve_readers "$server" "$certs/wrong-name.pem"
   in_every_program
-  dovecot_start "$server" "$certs/good.pem"
+  dovecot_start_readers "$server" "$certs/good.pem" "$certs/wrong-name.pem"
   postfix_start "$server" "$certs/good.pem"
   hard_mail >mail
   "$legacy/mailer" localhost 25 a@b.example joe@mail.test <mail

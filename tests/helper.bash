@@ -182,29 +182,38 @@ log_says() {
   tail -n 1 log | grep -qF -- "$1" || { echo "the log does not say '$1'"; return 1; }
 }
 
-# same_as_native [PEER OPTION …] -- PROGRAM [WORD]: what a program of legacy/ prints natively, against a plaintext peer, it prints under
-# the shim too, against a peer that insists on TLS.
-same_as_native() {
-  local options=()
+# compare_native SHIMMED [PEER OPTION …] -- PROGRAM [WORD]: what a program of legacy/ prints natively, against a plaintext peer, it prints under the
+# shim too, against the peer and under the policy that `SHIMMED [PEER OPTION …]` makes; and it ends with $ends (0) both times.
+compare_native() {
+  local serve_shimmed=$1 options=() native=0 shimmed=0
+  shift
   while [ "$1" != -- ]; do
     options+=("$1")
     shift
   done
   local program=$legacy/$2
   shift 2
-  serve_plain
-  timeout 60 "$program" localhost "$PORT" "$@" >native
+  serve_plain "${options[@]}"
+  timeout 60 "$program" localhost "$PORT" "$@" >native || native=$?
   peer_stop
-  serve "${options[@]}"
-  watch verify
-  if ! shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed; then
-    cat shimmed
-    return 1
-  fi
+  rm -r journal
+  "$serve_shimmed" "${options[@]}"
+  shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed || shimmed=$?
   diff native shimmed
+  [ "$native $shimmed" = "${ends-0} ${ends-0}" ] || { echo "it ends with $native natively, with $shimmed under the shim"; return 1; }
+}
+
+serve_verified() {
+  serve "$@"
+  watch verify
+}
+
+# same_as_native [PEER OPTION …] -- PROGRAM [WORD]: against a peer that insists on TLS
+same_as_native() {
+  compare_native serve_verified "$@"
   log_says "starttls verified to=localhost"
   peer_saw HELO
-  peer_never_saw_in_clear HELO
+  for word in HELO NOOP QUIT; do peer_never_saw_in_clear "$word"; done
 }
 
 # --- mails

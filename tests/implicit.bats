@@ -39,24 +39,16 @@ arrives_while_idle() {
   arrives_while_idle
 }
 
-# same_wrapped WORD [PEER OPTION …] -- PROGRAM [WORD]: natively with a plaintext peer, then with TLS from the first byte
-same_wrapped() {
-  local word=$1 options=()
-  shift
-  while [ "$1" != -- ]; do
-    options+=("$1")
-    shift
-  done
-  local program=$legacy/$2
-  shift 2
-  serve_plain
-  timeout 60 "$program" localhost "$PORT" "$@" >native
-  peer_stop
-  rm -r journal
-  serve --proto tls "${options[@]}"
+serve_wrapped() {
+  serve --proto tls "$@"
   PROTO=$word watch verify
-  shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed || { cat shimmed; return 1; }
-  diff native shimmed
+}
+
+# same_wrapped WORD [PEER OPTION …] -- PROGRAM [WORD]: TLS from the first byte
+same_wrapped() {
+  local word=$1
+  shift
+  compare_native serve_wrapped "$@"
   log_says "proto=$word"
   peer_saw HELO
   peer_never_saw_in_clear HELO

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2030,SC2031  # each test is a subshell
 
 load helper
+load databases
 load servers/mariadb
 
 setup_file() {
@@ -18,33 +19,8 @@ teardown_file() {
   [ -z "${server-}" ] || { mariadb_stop "$server" && mariadb_stop "$wrong"; }
 }
 
-refused="libstarttls: the certificate is not for mail.test"
+proto=mysql odd_port=1306 turned_away="Access denied|insecure transport"
 client=(mariadb --no-defaults --skip-ssl -N -B -h mail.test -psecret)
-
-# What the machine's owner would write, and where the odd port is.
-use_policy() { policy "verify to any port 1306 proto mysql ca $certs/ca.pem" "verify to any ca $certs/ca.pem"; }
-
-# does COMMAND …: without the shim the server turns it away; with it, it ends well and says $expect
-does() {
-  needs_private
-  use_policy
-  run ! "$@"
-  [[ $output == *"Access denied"* || $output == *"insecure transport"* ]]
-  run -0 shim "$@"
-  echo "$output"
-  [[ $output == *"$expect"* ]]
-  log_says "starttls verified to=mail.test addr=127.0.0.1"
-}
-
-# is_told COMMAND …: the certificate is for another name
-is_told() {
-  needs_private
-  use_policy
-  run ! shim "$@"
-  echo "$output"
-  [[ $output == *"$refused"* ]]
-  log_says 'starttls refused to=mail.test addr=127.0.0.1'
-}
 
 # A query as root, over the server's own socket.
 inside() { mariadb --no-defaults -N -B -S "$server/socket" -u root "$@"; }

@@ -4,6 +4,7 @@
 # Each fails without the shim, does its job with it, and shows our sentence as a FATAL of class 08 when the certificate is wrong.
 
 load helper
+load databases
 load servers/postgresql
 
 setup_file() {
@@ -18,40 +19,14 @@ teardown_file() {
 }
 
 export PGHOST=mail.test PGUSER=joe PGPASSWORD=secret PGDATABASE=joe PGSSLMODE=disable PGCONNECT_TIMEOUT=30
-refused="libstarttls: the certificate is not for mail.test"
-not_encrypted="no pg_hba.conf entry"
-
-# What the machine's owner would write, and where the odd port is.
-use_policy() { policy "verify to any port 1432 proto pgsql ca $certs/ca.pem" "verify to any ca $certs/ca.pem"; }
-
-# does COMMAND …: without the shim the server turns it away; with it, it ends well and says $expect
-does() {
-  needs_private
-  use_policy
-  run ! "$@"
-  [[ $output == *"$not_encrypted"* ]]
-  run -0 shim "$@"
-  echo "$output"
-  [[ $output == *"$expect"* ]]
-  log_says "starttls verified to=mail.test addr=127.0.0.1"
-}
-
-# is_told COMMAND …: the certificate is for another name
-is_told() {
-  needs_private
-  use_policy
-  PGPORT=1432 run ! shim "$@"
-  echo "$output"
-  [[ $output == *"$refused"* ]]
-  log_says 'starttls refused to=mail.test addr=127.0.0.1'
-}
+proto=pgsql odd_port=1432 turned_away="no pg_hba.conf entry"
 
 # A query as the superuser, over the server's own socket.
 inside() { as_postgres "$postgresql_bin/psql" -AtX -h "$server" -p 5432 -U postgres "$@"; }
 
 @test "psql asks" { expect=42 does psql -AtXc 'select 6 * 7'; }
 @test "psql shows FATAL and our sentence" {
-  is_told psql -AtXc 'select 1'
+  PGPORT=$odd_port is_told psql -AtXc 'select 1'
   [[ $output == *"FATAL:  libstarttls: "* ]]
 }
 
@@ -94,7 +69,7 @@ rows() { pg_restore -f - "$1" | sed -n '/^COPY/,/^\\\./p' | sha256sum; }
   log_says "starttls verified to=mail.test"
 }
 
-@test "pg_dump says why" { is_told pg_dump joe; }
+@test "pg_dump says why" { PGPORT=$odd_port is_told pg_dump joe; }
 
 psycopg2='import psycopg2
 c = psycopg2.connect("")
@@ -105,7 +80,7 @@ k.execute("select sum(length(b)) from t")
 print("sum", k.fetchone()[0])'
 
 @test "psycopg2 asks" { expect="sum 5094400" does /usr/bin/python3 -c "$psycopg2"; }
-@test "psycopg2 says why" { is_told /usr/bin/python3 -c "$psycopg2"; }
+@test "psycopg2 says why" { PGPORT=$odd_port is_told /usr/bin/python3 -c "$psycopg2"; }
 
 @test "psycopg2, asynchronous, with select()" {
   expect="rows 100000" does /usr/bin/python3 -c '
@@ -162,13 +137,13 @@ my $d = DBI->connect("dbi:Pg:", "joe", "secret", { RaiseError => 1, PrintError =
 print "sum ", $d->selectrow_array("select sum(i) from generate_series(1, ?::int) i", undef, 1000), "\n";'
 
 @test "Perl DBD::Pg asks" { expect="sum 500500" does perl -e "$dbd_pg"; }
-@test "Perl DBD::Pg says why" { is_told perl -e "$dbd_pg"; }
+@test "Perl DBD::Pg says why" { PGPORT=$odd_port is_told perl -e "$dbd_pg"; }
 
 pdo_pgsql='$d = new PDO("pgsql:");
 foreach ($d->query("select count(*) from generate_series(1, 777)") as $row) echo "count ", $row[0], "\n";'
 
 @test "PHP pdo_pgsql asks" { expect="count 777" does php -r "$pdo_pgsql"; }
-@test "PHP pdo_pgsql says why" { is_told php -r "$pdo_pgsql"; }
+@test "PHP pdo_pgsql says why" { PGPORT=$odd_port is_told php -r "$pdo_pgsql"; }
 
 @test "libpq's asynchronous API: connect, query and 1 MiB of parameters with poll()" {
   needs_private

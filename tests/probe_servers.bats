@@ -29,10 +29,7 @@ setup_file() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
   export dovecot=/var/lib/mail.test # in memory
   echo '127.0.0.3 tapped.test' >>/etc/hosts
-  dovecot_serve_readers "$dovecot" "$certs/wrong-name.pem"
-  mkdir -p "$dovecot/sieve/joe"
-  chown -R vmail: "$dovecot/sieve"
-  dovecot_start "$dovecot" "$certs/good.pem"
+  dovecot_start_readers "$dovecot" "$certs/good.pem" "$certs/wrong-name.pem"
 }
 
 teardown_file() { [ -z "${dovecot-}" ] || dovecot_stop "$dovecot"; }

@@ -5,32 +5,6 @@
 
 load helper
 
-# same_as_native [PEER OPTION …] -- PROGRAM [WORD]
-same_as_native() {
-  local options=()
-  while [ "$1" != -- ]; do
-    options+=("$1")
-    shift
-  done
-  local program=$legacy/$2 native=0 shimmed=0
-  shift 2
-  local plain=()
-  for option in "${options[@]}"; do
-    case $option in --tls-max | 1.[23] | --keyupdate-every | 3 | --record | 512) ;; *) plain+=("$option") ;; esac
-  done
-  serve_plain "${plain[@]}"
-  timeout 60 "$program" localhost "$PORT" "$@" >native || native=$?
-  peer_stop
-  serve "${options[@]}"
-  watch verify
-  shim timeout 60 "$program" localhost "$PORT" "$@" >shimmed || shimmed=$?
-  diff native shimmed
-  [ "$native" = "$shimmed" ]
-  log_says "starttls verified to=localhost"
-  peer_saw HELO
-  for word in HELO NOOP QUIT; do peer_never_saw_in_clear "$word"; done
-}
-
 @test "exec: sh on standard input and output goes on with the session" {
   same_as_native -- exec sh
   peer_saw "NOOP from sh"

@@ -13,10 +13,7 @@ setup_file() {
   [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
   export server=/var/lib/mail.test # in memory
   echo '127.0.0.2 wrong.test' >>/etc/hosts
-  dovecot_serve_readers "$server" "$certs/wrong-name.pem"
-  mkdir -p "$server/sieve/joe"
-  chown -R vmail: "$server/sieve"
-  dovecot_start "$server" "$certs/good.pem"
+  dovecot_start_readers "$server" "$certs/good.pem" "$certs/wrong-name.pem"
 }
 
 teardown_file() { [ -z "${server-}" ] || dovecot_stop "$server"; }

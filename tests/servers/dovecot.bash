@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A real Dovecot in the private machine of tests/private: LMTP on port 24 (with ssl=required; but Dovecot
 # 2.3 enforces that for logins only, so tests look for LMTPS in the Received line), and the passwords for Postfix ("secret",
-# whoever asks). dovecot_serve_readers adds IMAP, POP3 and ManageSieve, which take no password outside TLS.
+# whoever asks). dovecot_start_readers adds IMAP, POP3 and ManageSieve, which take no password outside TLS.
 # shellcheck shell=bash
 
 # dovecot_start DIR CERTIFICATE
@@ -59,9 +59,10 @@ dovecot_stop() {
   while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 }
 
-# dovecot_serve_readers DIR WRONG-CERTIFICATE: before dovecot_start. On 127.0.0.9, and with the other certificate on 127.0.0.10
-dovecot_serve_readers() {
-  mkdir -p "$1"
+# dovecot_start_readers DIR CERTIFICATE WRONG-CERTIFICATE: for mail readers, too: on 127.0.0.9, and with the other certificate on 127.0.0.10
+dovecot_start_readers() {
+  mkdir -p "$1/sieve/joe"
+  chown -R vmail: "$1/sieve"
   cat >"$1/readers.conf" <<END
 protocols = lmtp imap pop3 sieve
 listen = 127.0.0.9, 127.0.0.10
@@ -69,8 +70,8 @@ disable_plaintext_auth = yes
 auth_mechanisms = plain login apop
 pop3_uidl_format = %g
 local 127.0.0.10 {
-  ssl_cert = <$2
-  ssl_key = <$2
+  ssl_cert = <$3
+  ssl_key = <$3
 }
 protocol sieve {
   managesieve_logout_format = bytes=%i/%o
@@ -79,6 +80,7 @@ plugin {
   sieve = file:$1/sieve/%n;active=$1/sieve/%n.active
 }
 END
+  dovecot_start "$1" "$2"
 }
 
 # maildir_add DIR USER FILE: a mail in the inbox, lines ending as in the file
