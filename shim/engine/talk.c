@@ -67,6 +67,18 @@ ssize_t talk_frame(struct talk *t, enum side side, struct span in, size_t before
 	return n > 0 && ((size_t)n <= before || (size_t)n > in.n) ? -1 : n;
 }
 
+size_t talk_held_unit(struct talk *t)
+{
+	struct span said = buf_span(&t->held);
+	ssize_t n = said.n ? talk_frame(t, SIDE_APP, said, 0) : 0;
+
+	if (n < 0)
+		talk_fail_with(t, talk_not_apps);
+	else if (n == 0 && said.n == TALK_HELD_MAX)
+		talk_fail(t, CAUSE_OTHER, "app sent a message without end");
+	return n > 0 ? (size_t)n : 0;
+}
+
 /* The end of every branch that is not TLS or the policy's leave. */
 void talk_fail(struct talk *t, enum cause cause, const char *why)
 {

@@ -110,10 +110,9 @@ static void show_app_unit(struct talk *t, struct span unit)
 		buf_drop(&t->held, unit.n);
 	else
 		t->app_known = true;
+	/* Half a unit of the peer's would be glued to its answer. */
 	if (buf_len(&t->part) && (move == MOVE_TLS || buf_len(&t->to_peer)))
-		talk_fail(
-			t, CAUSE_OTHER,
-			"peer answered before it was asked"); /* half a unit, to glue to the answer */
+		talk_fail(t, CAUSE_OTHER, "peer answered before it was asked");
 	else if (move == MOVE_OWN)
 		talk_step_aside(t);
 	else
@@ -127,16 +126,8 @@ bool talk_wants_app(const struct talk *t)
 
 void talk_before_from_app(struct talk *t)
 {
-	while (talk_wants_app(t) && buf_len(&t->held)) {
-		struct span all = buf_span(&t->held);
-		ssize_t n = talk_frame(t, SIDE_APP, all, 0);
+	size_t n;
 
-		if (n < 0)
-			talk_fail_with(t, talk_not_apps);
-		else if (n == 0 && all.n == TALK_HELD_MAX)
-			talk_fail(t, CAUSE_OTHER, "app sent a message without end");
-		if (n <= 0)
-			return;
-		show_app_unit(t, span_first(all, (size_t)n));
-	}
+	while (talk_wants_app(t) && (n = talk_held_unit(t)))
+		show_app_unit(t, span_first(buf_span(&t->held), n));
 }

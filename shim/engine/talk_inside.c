@@ -65,18 +65,11 @@ size_t talk_inside_from_peer(struct talk *t, struct span bytes)
 
 void talk_inside_from_app(struct talk *t)
 {
-	while (t->phase == TALK_INSIDE && buf_len(&t->held)) {
-		struct span all = buf_span(&t->held);
-		ssize_t n = talk_frame(t, SIDE_APP, all, 0);
+	size_t n;
 
-		if (n < 0)
-			talk_fail_with(t, talk_not_apps);
-		else if (n == 0 && all.n == TALK_HELD_MAX)
-			talk_fail(t, CAUSE_OTHER, "app sent a message without end");
-		if (n <= 0 || !show(t, SIDE_APP, &t->held, (size_t)n, &t->to_peer))
-			return;
-		buf_drop(&t->held, (size_t)n);
-	}
+	while (t->phase == TALK_INSIDE && (n = talk_held_unit(t)) &&
+	       show(t, SIDE_APP, &t->held, n, &t->to_peer))
+		buf_drop(&t->held, n);
 }
 
 void talk_inside_begin(struct talk *t)

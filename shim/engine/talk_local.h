@@ -50,6 +50,8 @@ bool talk_overflowed(struct talk *t);
 /* Length of the first whole unit as the protocol counts it, of which `before` bytes were there and no unit before; 0: more is needed; -1: none,
  * or it miscounts. */
 ssize_t talk_frame(struct talk *t, enum side side, struct span in, size_t before);
+/* Length of the unit at the front of `held`; 0: none is whole yet, or what is there is none, and the talk has refused. */
+size_t talk_held_unit(struct talk *t);
 /* There will be no TLS: refuse, or go on in plaintext where the policy allows it. */
 void talk_no_tls(struct talk *t, enum cause cause, const char *why);
 /* Before TLS: the moves that mean the same whoever's unit it was; and MOVE_OWN, of the app's only. */

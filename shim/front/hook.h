@@ -15,6 +15,7 @@
 #include "engine_open.h"
 #include "real.h"
 #include "table.h"
+#include <stdarg.h>
 
 #define HOOK __attribute__((visibility("default")))
 
@@ -22,6 +23,15 @@
  * the last two attributes, and gcc wants an alias to have what its target has.) */
 #define HOOK_ALIAS(name, of) \
 	HOOK extern __typeof(of) name __attribute__((alias(#of), nothrow, leaf))
+
+/* The body of a hook with a variable number of arguments: what the one that takes `args` answers. */
+#define HOOK_VARIADIC(last, call) \
+	va_list args; \
+	int answer; \
+	va_start(args, last); \
+	answer = call; \
+	va_end(args); \
+	return answer
 
 /* On a hit only: kept out of the hook, which would else save registers for it on every miss. */
 #define SLOW __attribute__((noinline, cold))

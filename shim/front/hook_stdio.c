@@ -44,24 +44,12 @@ HOOK int __vdprintf_chk(int fd, int flag, const char *format, va_list args)
 
 HOOK int dprintf(int fd, const char *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vdprintf(fd, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, vdprintf(fd, format, args));
 }
 
 HOOK int __dprintf_chk(int fd, int flag, const char *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = __vdprintf_chk(fd, flag, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, __vdprintf_chk(fd, flag, format, args));
 }
 
 /* May it become ours later? A stream cannot change its nature then, so every TCP socket that is not connected gets one of ours. For

@@ -134,46 +134,22 @@ HOOK int __vwprintf_chk(int flag, const wchar_t *format, va_list args)
 
 HOOK int fwprintf(FILE *file, const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vfwprintf(file, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, vfwprintf(file, format, args));
 }
 
 HOOK int __fwprintf_chk(FILE *file, int flag, const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = __vfwprintf_chk(file, flag, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, __vfwprintf_chk(file, flag, format, args));
 }
 
 HOOK int wprintf(const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vfwprintf(stdout, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, vfwprintf(stdout, format, args));
 }
 
 HOOK int __wprintf_chk(int flag, const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = __vfwprintf_chk(stdout, flag, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, __vfwprintf_chk(stdout, flag, format, args));
 }
 
 /* --- formatted input: each function as often as there were C standards with another idea of it. Under the first one's names the headers give us
@@ -205,24 +181,12 @@ HOOK int gnu_vwscanf(const wchar_t *format, va_list args)
 
 HOOK int gnu_fwscanf(FILE *file, const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = gnu_vfwscanf(file, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, gnu_vfwscanf(file, format, args));
 }
 
 HOOK int gnu_wscanf(const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = gnu_vfwscanf(stdin, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, gnu_vfwscanf(stdin, format, args));
 }
 
 HOOK int __isoc99_vfwscanf(FILE *file, const wchar_t *format, va_list args)
@@ -238,24 +202,12 @@ HOOK int __isoc99_vwscanf(const wchar_t *format, va_list args)
 
 HOOK int __isoc99_fwscanf(FILE *file, const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = __isoc99_vfwscanf(file, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, __isoc99_vfwscanf(file, format, args));
 }
 
 HOOK int __isoc99_wscanf(const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = __isoc99_vfwscanf(stdin, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, __isoc99_vfwscanf(stdin, format, args));
 }
 
 HOOK int __isoc23_vfwscanf(FILE *file, const wchar_t *format, va_list args)
@@ -271,22 +223,10 @@ HOOK int __isoc23_vwscanf(const wchar_t *format, va_list args)
 
 HOOK int __isoc23_fwscanf(FILE *file, const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = __isoc23_vfwscanf(file, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, __isoc23_vfwscanf(file, format, args));
 }
 
 HOOK int __isoc23_wscanf(const wchar_t *format, ...)
 {
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = __isoc23_vfwscanf(stdin, format, args);
-	va_end(args);
-	return n;
+	HOOK_VARIADIC(format, __isoc23_vfwscanf(stdin, format, args));
 }
