@@ -100,7 +100,7 @@ $(BUILD)/tests/oom.so: tests/oom.c
 	gcc -std=gnu11 -O2 -g -Wall -Wextra -fPIC -shared -o $@ $<
 
 TEST_LIBS = $(filter %.a,$^)
-$(BUILD)/tests/%_test: tests/%_test.c $(BUILD)/libengine.a $(BUILD)/libfront.a $(BUILD)/libpolicy.a
+$(BUILD)/tests/%_test: tests/%_test.c $(wildcard tests/*.h) $(BUILD)/libengine.a $(BUILD)/libfront.a $(BUILD)/libpolicy.a
 	@mkdir -p $(@D)
 	$(CC) $(ALLFLAGS) -Ishim -Ishim/engine -Ishim/front -Ipolicy -o $@ $< $(TEST_LIBS) -lssl -lcrypto -lpthread
 
