@@ -127,6 +127,83 @@ install_fake() {
   "$starttls" check key.policy
 }
 
+@test "policy: a file that cannot be read to its end is broken" {
+  run -78 "$starttls" check /proc/self/mem
+  [ "${lines[0]}" = "/proc/self/mem: error: cannot read the file: Input/output error" ]
+}
+
+# needs_private: the machine of tests/private, whose /etc is a copy
+needs_private() { [ "${STARTTLS_PRIVATE-}" = yes ] || skip "needs root, for an /etc of its own"; }
+
+# As when the directory server that the users are in is down: root is in a file, the others are not to be known.
+@test "policy: a user who cannot be looked up breaks the policy; a number, and a user who is found in time, do not" {
+  needs_private
+  echo '#include <errno.h>
+    #include <nss.h>
+    enum nss_status _nss_away_getpwnam_r(const char *name, void *pw, char *buffer, size_t n, int *error)
+    {
+    	(void)name, (void)pw, (void)buffer, (void)n;
+    	*error = EIO;
+    	return NSS_STATUS_UNAVAIL;
+    }' | gcc -shared -fPIC -x c -o libnss_away.so.2 -
+  cp /etc/nsswitch.conf before
+  sed -i 's/^passwd:.*/passwd: files away/' /etc/nsswitch.conf
+  printf '%s\n' 'verify to any user root,12345' 'verify to any user root,joe' >users.policy
+  code=0
+  LD_LIBRARY_PATH=$PWD "$starttls" check users.policy >got 2>&1 || code=$?
+  sed -i 2d users.policy
+  LD_LIBRARY_PATH=$PWD run "$starttls" check users.policy
+  cp before /etc/nsswitch.conf
+  [[ $status = 0 && $output == *"sound, 1 rule"* ]]
+  [ "$code" = 78 ]
+  diff - got <<'END'
+users.policy:2:25: error: cannot look up the user 'joe': Input/output error
+  verify to any user root,joe
+                          ^
+hint: a number needs no look-up
+users.policy: broken: every connection that libstarttls watches will be refused
+END
+}
+
+# system_policy MODE OWNER LINE …
+system_policy() {
+  mkdir -p -m 755 /etc/starttls
+  printf '%s\n' "${@:3}" >/etc/starttls/policy
+  chmod "$1" /etc/starttls/policy
+  chown "$2" /etc/starttls/policy
+}
+
+@test "policy: the system's is root's alone" {
+  needs_private
+  system_policy 644 4711 'verify to any'
+  run -78 "$starttls" check
+  [[ $output == *"/etc/starttls/policy: error: the file is owned by user 4711, not by root"$'\n'"hint: look who wrote it, then: chown root /etc/starttls/policy"* ]]
+  system_policy 664 0 'verify to any'
+  run -78 "$starttls" check /etc/starttls/policy
+  [[ $output == *"/etc/starttls/policy: error: others than its owner may write the file (mode 0664)"$'\n'"hint: look who wrote it, then: chmod go-w /etc/starttls/policy"* ]]
+  system_policy 644 0 'verify to any'
+  run -0 "$starttls" check /etc/starttls/policy
+  [[ $output == "/etc/starttls/policy: sound, 1 rule"* ]]
+  rm /etc/starttls/policy
+}
+
+@test "policy: a key of the system's rule that this user may not read: for whom is the rule?" {
+  needs_private
+  echo key >/etc/key.pem
+  chmod 600 /etc/key.pem
+  open=$(mktemp -d) # unlike bats's own directories
+  chmod 711 "$open"
+  install -m 755 "$starttls" "$open/starttls"
+  system_policy 644 0 'verify to any cert /etc/key.pem'
+  run setpriv --reuid 4711 --clear-groups "$open/starttls" check
+  first="$status $output"
+  system_policy 644 0 'verify to any user 0 cert /etc/key.pem'
+  run setpriv --reuid 4711 --clear-groups "$open/starttls" check
+  rm -r "$open" /etc/starttls/policy /etc/key.pem
+  [[ $first == "78 "*"/etc/starttls/policy:1:20: error: cannot read '/etc/key.pem': Permission denied"*"hint: limit the rule to those who may: user NAME"* ]]
+  [ "$status" = 0 ]
+}
+
 # --- include
 
 @test "include: files are read in the order of their bytes, and relative to the file that includes them" {
