@@ -160,6 +160,61 @@ never_says() { [[ $output != *"$1"* ]] || { printf 'says: %s\n--- in\n%s\n' "$1"
   never_says "only so"
 }
 
+@test "explain: the client certificate, the ciphers and the timeout of the rule are told, once each" {
+  touch me.pem
+  policy "encrypt to any cert $PWD/me.pem ciphers ECDHE+AESGCM timeout 30"
+  run -0 "$starttls" explain 192.0.2.1:25
+  says "  The program's side shows the certificate $PWD/me.pem."
+  says "  The ciphers allowed are ECDHE+AESGCM."
+  says "  The peer has 30 s to get there."
+}
+
+@test "explain: pins, one and several" {
+  pin=sha256:$(printf '%064d' 7)
+  policy "fingerprint to any port 25 pin $pin" "fingerprint to any pin $pin,$(printf 'sha256:%064d' 8)"
+  run -0 "$starttls" explain 192.0.2.1:25
+  says "  Its public key must be the one pinned in the rule."
+  run -0 "$starttls" explain 192.0.2.1:587
+  says "  Its public key must be one of those pinned in the rule."
+}
+
+@test "explain: a protocol that neither the rule nor the port means is marked as an assumption" {
+  policy 'verify to any'
+  run -0 "$starttls" explain 192.0.2.1:25 imap
+  says "only so once a rule says 'proto imap' for it: as it stands, libstarttls takes it for smtp."
+}
+
+@test "explain: layers that name different protocols: refused, and why" {
+  [ "${STARTTLS_PRIVATE-}" = yes ] || skip "needs root, for an /etc of its own"
+  mkdir -p /etc/starttls
+  echo 'may to any port 99 proto imap' >/etc/starttls/policy
+  policy 'may to any port 99 proto smtp'
+  run -77 "$starttls" explain 192.0.2.1:99
+  rm /etc/starttls/policy
+  says "The system's policy speaks: /etc/starttls/policy:1 is its first rule that matches:"
+  says "  It is refused: the system's and the user's policy name different protocols for this connection: make their 'proto' agree."
+}
+
+@test "explain: addresses that get the same answer share it, others have their own" {
+  [ "${STARTTLS_PRIVATE-}" = yes ] || skip "needs root, for an /etc of its own"
+  cp /etc/hosts before
+  printf '%s several.test\n' 192.0.2.1 192.0.2.2 198.51.100.1 >>/etc/hosts
+  policy 'refuse to 198.51.100.0/24' 'verify to any'
+  run -77 "$starttls" explain several.test:25
+  cp before /etc/hosts
+  says $'several.test, 192.0.2.1 192.0.2.2, port 25, smtp: verify\n'
+  says $'several.test, 198.51.100.1, port 25, smtp: refuse\n'
+}
+
+@test "explain: --user takes a number, and says why it cannot be somebody" {
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  policy 'verify to any'
+  run -0 "$starttls" explain --user 65534 192.0.2.1:25
+  says "The user's policy"
+  run -64 setpriv --bounding-set -setuid --inh-caps -setuid "$starttls" explain --user nobody 192.0.2.1:25
+  says "starttls explain: cannot become 'nobody': Operation not permitted"
+}
+
 @test "explain: wrong arguments are told with what would be right, and end with 64" {
   policy 'verify to any'
   while IFS='|' read -r words sentence; do
@@ -369,6 +424,39 @@ END
   chmod 755 a b
   run -69 timeout 20 "$starttls" inspect ./a
   says "too many scripts"
+}
+
+@test "inspect and run: a program that cannot be read, one for the other byte order, env alone, a damaged library of ours" {
+  [ "$(id -u)" = 0 ] || skip "needs root, to be somebody else"
+  policy 'verify to any'
+  open=$(mktemp -d /tmp/starttls-inspect.XXXXXX) # the directory of bats is not for others to search
+  chmod 711 "$open"
+  mkdir -m 755 "$open/bin"
+  cp "$starttls" "$build/libstarttls.so" "$open/bin"
+  install -m 711 /bin/true "$open/closed"
+  run setpriv --reuid 4711 --clear-groups "$open/bin/starttls" inspect "$open/closed"
+  closed="$status $output"
+  printf garbage >"$open/bin/libstarttls.so"
+  run "$open/bin/starttls" inspect true
+  damaged="$status $output"
+  rm -r "$open"
+  [[ $closed == "69 $open/closed: it cannot be read (Permission denied), so nobody can tell whether the shim would hold it; make it readable: chmod a+r"* ]]
+  [[ $damaged == "69 "*"$open/bin/libstarttls.so is not a library that could be loaded into it; install it again"*"CANNOT hold true" ]]
+  build other
+  printf '\002' | dd of=other bs=1 seek=5 conv=notrunc status=none
+  refused_by_both ./other "it is for a machine of the other byte order"
+  printf '#!/usr/bin/env\n' >script
+  chmod 755 script
+  run -0 "$starttls" inspect -- ./script
+  says "it is a script, read by /usr/bin/env"
+}
+
+@test "inspect: without the library there is nothing to be held by" {
+  [ ! -e /usr/local/lib/libstarttls.so ] || return 0 # it would be found there
+  cp "$starttls" alone
+  run -69 ./alone inspect true
+  says "libstarttls.so is not installed: make install"
+  says "verdict: the shim CANNOT hold true"
 }
 
 @test "inspect: damaged ELF files, cut at every length and with every byte of the headers spoiled, end in a verdict" {

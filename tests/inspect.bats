@@ -98,6 +98,14 @@ no|profile sender {
 no|  /opt/mail/bin/sender ix,
 END
   echo '/opt/mail/bin/sender {' >/etc/apparmor.d/profile
+  [ ! -d /sys/kernel/security ] || {
+    mount -t tmpfs tmpfs /sys/kernel/security
+    mkdir /sys/kernel/security/apparmor
+    printf '%s\n' '/opt/mail/bin/sender//child (complain)' '/opt/mail/bin/sender (enforce)' >/sys/kernel/security/apparmor/profiles
+    run -0 inspect /opt/mail/bin/sender
+    umount /sys/kernel/security
+    says "AppArmor confines it by the profile '/opt/mail/bin/sender' (enforce) of /etc/apparmor.d/profile"
+  }
   ln -s ../profile /etc/apparmor.d/disable/profile
   run -0 inspect /opt/mail/bin/sender
   never_says AppArmor

@@ -291,6 +291,23 @@ only_words() {
   [ -z "$(value note)" ]
 }
 
+@test "probe: a protocol that neither the rule nor the port means is an assumption" {
+  serve
+  watch verify
+  run --separate-stderr -0 probe --proto lmtp "localhost:$PORT"
+  shows "note: only once a rule says 'proto lmtp' for it: as it stands, libstarttls takes it for smtp"
+}
+
+@test "probe: where the built-in rule has refused, the line goes into the user's policy" {
+  needs_private
+  ip address add 192.0.2.77/32 dev lo
+  serve --cert "$certs/self-signed.pem" --bind 192.0.2.77
+  policy
+  run --separate-stderr -77 probe --proto smtp "192.0.2.77:$PORT"
+  ip address del 192.0.2.77/32 dev lo
+  shows "rule: built-in (verify)" "verdict: refused" "hint: put it into $PWD/policy"
+}
+
 # --- no TLS
 
 @test "probe: no offer: refused where TLS is required, with plaintext as the only way out" {
@@ -499,6 +516,14 @@ END
   run --separate-stderr -0 shim "$build/starttls" probe "localhost:$PORT"
   shows "said: STARTTLS" "verdict: verified"
   [ ! -s log ]
+}
+
+@test "probe: an engine of another version is told" {
+  cp "$build/starttls" "$build/libstarttls.so" .
+  policy "verify to any"
+  echo 'const void *starttls_probe(int abi) { (void)abi; return 0; }' | gcc -shared -fPIC -x c -o libstarttls-tls.so -
+  run --separate-stderr -69 ./starttls probe localhost:25
+  [ "$stderr" = "starttls probe: $PWD/libstarttls-tls.so is of another version than this command: install both again" ]
 }
 
 @test "probe: without OpenSSL the other verbs work, and the probe says what is missing" {

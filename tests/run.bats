@@ -168,6 +168,27 @@ os._exit(7)" <&- >&-' bash "${shim_command[@]}"
   [[ $'\n'$output != *$'\nstarted'* ]]
 }
 
+# The loader itself is a program too, and one that no loader loads anything into.
+@test "a program that the loader loads nothing into, for whatever reason: told, and not started" {
+  policy "verify to any"
+  cat >silent.c <<'END'
+#include <unistd.h>
+/* leaves out what it is told of preloading, as a loader that a vendor has changed might */
+int main(int argc, char **argv) { return write(1, "\tlibc.so.6 => /lib/libc.so.6 (0x0)\n", 36) != 36; }
+END
+  gcc -w -O -static-pie -o ld-linux-mine.so.2 silent.c
+  mark marked "-Wl,--dynamic-linker=$PWD/ld-linux-mine.so.2"
+  run -125 shim ./marked
+  says "the loader does not load libstarttls.so into it, and does not say why; ask 'starttls inspect'"
+  says "'./marked' was not started: it would speak plaintext"
+}
+
+@test "a start that cannot be rehearsed for want of descriptors: told, and not started" {
+  policy "verify to any"
+  run -125 bash -c 'ulimit -n 6; exec "$@"' bash "${shim_command[@]}" true
+  says "its start cannot be rehearsed: there is no process, or no descriptor, to be had"
+}
+
 @test "a program with more libraries than a pipe holds names of is started" {
   policy "verify to any"
   mkdir lib
