@@ -62,7 +62,8 @@ static void say_why(void *of, const char *why)
 
 static void look_at_loader(struct inspection *i, const struct elf *e)
 {
-	const struct hold h = {i->ours->bits, i->ours->machine, say_why, i};
+	const struct hold h = {
+		.bits = i->ours->bits, .machine = i->ours->machine, .say = say_why, .of = i};
 
 	hold_rights(&h, i->path, &i->st);
 	if (hold_loader(&h, e))

@@ -97,6 +97,11 @@ bool hold_loader(const struct hold *h, const struct elf *e)
 			  "it is started by %s, which is not glibc's loader; take a glibc build of "
 			  "it",
 			  e->interpreter);
+	if (h->loader && (!e->interpreter || strcmp(e->interpreter, h->loader) != 0))
+		return no(h,
+			  "its environment lacks LD_PRELOAD, and /etc/ld.so.preload is known to be "
+			  "heeded by %s only; leave LD_PRELOAD in it",
+			  h->loader);
 	if (e->go)
 		return no(h, "it is built with Go, which makes its system calls without libc: the "
 			     "shim does not see them; put the TLS behind the program");

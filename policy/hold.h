@@ -15,6 +15,7 @@ enum { HOLD_WHY = 400 }; /* a reason fits, path and all */
 /* The library that is to be loaded, and who hears of each reason why it would not be (a sentence with its remedy, "it is …"). */
 struct hold {
 	unsigned bits, machine; /* 32 or 64; EM_… */
+	const char *loader;     /* not NULL: no other's programs get the library */
 	void (*say)(void *of, const char *why);
 	void *of;
 };

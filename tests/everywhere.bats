@@ -316,6 +316,84 @@ END
   [[ $stderr == *"cannot be preloaded"* ]]
 }
 
+# --- with `starttls run`, whose guard looks after what scripts execute
+
+# script COMMAND: ./script, which empties its environment for the command; it is run with the policy of this test
+script() {
+  printf '%s\n' '#!/bin/sh' "$@" >script
+  chmod 755 script
+}
+guarded() { starttls run --policy policy ./script; }
+refused() {
+  run -125 guarded
+  [[ $output == *"was not started: its environment lacks LD_PRELOAD"* && $'\n'$output$'\n' != *$'\nstarted\n'* ]] || { echo "$1:"; echo "$output"; return 1; }
+}
+
+@test "under run, env -i is let through where the loader's own file names the very library: with TLS, and by the policy of run" {
+  serve
+  watch verify
+  echo hello >mail
+  script "exec <mail; env -i $legacy/mailer localhost $PORT a@b.example c@d.example"
+  refused "no file"
+  in_every_program
+  STARTTLS_LOG=$PWD/log run -0 guarded
+  log_says "rule=$PWD/policy:1"
+  peer_saw "MAIL FROM"
+  peer_never_saw_in_clear "MAIL FROM"
+}
+
+@test "under run, env -i: as the loader reads its file, and for how long it says so" {
+  policy "verify to any"
+  program <<<'#include <unistd.h>
+    int main(void) { return write(1, "started\n", 8) != 8; }'
+  script 'env -i ./program'
+  library=/usr/local/lib/libstarttls.so
+  multiarch=/usr/local/lib/$(gcc -print-multiarch)
+  mkdir -p "$multiarch"
+  ln -sf "$library" "$multiarch/libstarttls.so"
+  cp "$library" other.so
+  for line in "$library" "# all of them:$library" $'# all of them\n\t'"$library" "/usr/local/\$LIB/libstarttls.so" "/usr/local/\${LIB}/libstarttls.so # us" "libc.so.6 $library"; do
+    echo "$line" >/etc/ld.so.preload
+    case $line in
+    "# all of them:"*) refused "$line" ;;
+    *) run -0 guarded && [ "$output" = started ] ;;
+    esac || { echo "for: $line"; in_no_program; false; }
+  done
+  echo "$library" >/etc/ld.so.preload
+  script "python3 -c 'import subprocess; subprocess.run([\"./program\"], env={})'" # vfork()
+  run -0 guarded
+  [ "$output" = started ]
+  script 'env -i ./program'
+  for line in "#$library" "$PWD/other.so" "$library.not" "libstarttls.so"; do
+    echo "$line" >/etc/ld.so.preload
+    refused "$line"
+  done
+  echo "$library" >/etc/ld.so.preload
+  script 'echo "# nothing" >/etc/ld.so.preload; env -i ./program'
+  refused "the line is gone"
+}
+
+@test "under run, env -i: another root directory, another loader and rights of its own are refused all the same" {
+  policy "verify to any"
+  in_every_program
+  loader=$(readelf -lW /bin/true | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+  cp "$loader" ld-linux-mine.so.2
+  program "-Wl,--dynamic-linker=$PWD/ld-linux-mine.so.2" <<<'int main(void) { return 0; }'
+  script 'env -i ./program'
+  run -125 guarded
+  [[ $output == *"'./program' was not started: its environment lacks LD_PRELOAD, and /etc/ld.so.preload is known to be heeded by $loader only"* ]]
+  install -m 4755 /bin/true set-id
+  script 'env -i ./set-id'
+  run -125 guarded
+  [[ $output == *"'./set-id' was not started: it is set-user-ID"* ]]
+  mkdir -p jail/usr/local/lib jail/etc
+  cp /usr/local/lib/libstarttls.so jail/usr/local/lib
+  cp /etc/ld.so.preload jail/etc
+  cp /bin/busybox jail/true
+  run -125 starttls run --policy policy perl -e 'chroot "jail" or die; chdir "/"; %ENV = (); exec "/true"'
+  [[ $output == *"'/true' was not started: its environment lacks LD_PRELOAD"* ]]
+}
+
 # --- whom nobody outside tells what to do
 
 # as_nobody COMMAND …: by a user who owns nothing

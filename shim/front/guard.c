@@ -2,6 +2,7 @@
  * guard: see the header. Strings of the environment are compared by hand: it may be anybody's, not this process's. */
 #include "guard.h"
 #include "../../policy/hold.h"
+#include "everywhere.h"
 #include "log.h"
 #include "start.h"
 #include "table.h"
@@ -143,14 +144,16 @@ static void tell(void *path, const char *why)
 		syscall(SYS_write, STDERR_FILENO, line, n);
 }
 
-/* Why the loader will not put the library into whatever this process executes; NULL: it will, where the program's file lets it. */
-static const char *obstacle(char *const envp[], const char *run)
+/* Why the loader will not put the library into whatever this process executes; NULL: it will, where the program's file lets it. *loader:
+ * the only one that will; NULL: any. */
+static const char *obstacle(char *const envp[], const char *run, const char **loader)
 {
+	*loader = NULL;
 	/* What the kernel goes by for AT_SECURE besides the file: execve(2). */
 	if (getuid() != geteuid() || getgid() != getegid())
 		return "its real and effective user or group differ, so the loader ignores "
 		       "LD_PRELOAD; let the program give up its rights before it starts others";
-	if (!preloads(envp, run))
+	if (!preloads(envp, run) && !(*loader = everywhere_loader()))
 		return "its environment lacks LD_PRELOAD, so it would speak plaintext; leave "
 		       "LD_PRELOAD in it (env -i LD_PRELOAD=\"$LD_PRELOAD\" …), or put 'starttls "
 		       "run' in front of this program instead";
@@ -162,7 +165,7 @@ static const char *obstacle(char *const envp[], const char *run)
 
 static bool forbids(const char *path, char *const envp[], const char *run)
 {
-	const struct hold h = {
+	struct hold h = {
 		.bits = __ehdr_start.e_ident[EI_CLASS] == ELFCLASS64 ? 64 : 32,
 		.machine = __ehdr_start.e_machine,
 		.say = tell,
@@ -172,7 +175,7 @@ static bool forbids(const char *path, char *const envp[], const char *run)
 
 	if (!is_executable(path))
 		return false;
-	why = obstacle(envp, run);
+	why = obstacle(envp, run, &h.loader);
 	if (!why)
 		return !hold_file(&h, path);
 	if (is_starttls(path, run))

@@ -3,6 +3,7 @@
 #include "start.h"
 #include "arrive.h"
 #include "engine_open.h"
+#include "everywhere.h"
 #include "process.h"
 #include "stream.h"
 #include "table.h"
@@ -86,6 +87,8 @@ __attribute__((constructor)) static void begin(void)
 {
 	process_begin();
 	keep();
+	if (start_run())
+		everywhere_begin(start_run());
 	arrive();
 }
 
