@@ -167,7 +167,7 @@ END
 
 # system_policy MODE OWNER LINE …
 system_policy() {
-  mkdir -p /etc/starttls
+  install -d -m 755 /etc/starttls
   printf '%s\n' "${@:3}" >/etc/starttls/policy
   chmod "$1" /etc/starttls/policy
   chown "$2" /etc/starttls/policy
