@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * starttls check: is the policy sound? Errors and warnings go to stderr, one line for each file to stdout. */
+ * starttls check: is the policy sound? Errors and warnings go to stderr, one line for each file to
+ * stdout. */
 #include "command.h"
 #include "policy.h"
 #include <stdio.h>

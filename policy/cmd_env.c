@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * starttls env: what to paste elsewhere, where `starttls run` cannot stand in front: a shell, a systemd unit, a Dockerfile. */
+ * starttls env: what to paste elsewhere, where `starttls run` cannot stand in front: a shell, a
+ * systemd unit, a Dockerfile. */
 #include "command.h"
 #include <stdio.h>
 #include <string.h>

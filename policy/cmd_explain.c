@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * starttls explain: which rule of which layer speaks about a connection, why, and what is needed, in sentences.
+ * starttls explain: which rule of which layer speaks about a connection, why, and what is needed,
+ * in sentences.
  *
  *   smtp to mx.example.com, 192.0.2.1 port 25: encrypt
  *     The system's policy, /etc/starttls/policy, is not there.
@@ -8,7 +9,8 @@
  *     TLS 1.2 or newer is required; without it the connection is refused.
  *     The peer is NOT authenticated: …
  *
- * A name may stand for several addresses, and rules may tell them apart: those that get the same answer share it. */
+ * A name may stand for several addresses, and rules may tell them apart: those that get the same
+ * answer share it. */
 #include "cmd_explain.h"
 #include "command.h"
 #include <arpa/inet.h>
@@ -43,7 +45,8 @@ static int choose_port(struct question *q)
 				     q->proto, q->host, q->proto);
 }
 
-/* As the shim will see it: absolute, with no symbolic link. A program that is not there may still be asked about. */
+/* As the shim will see it: absolute, with no symbolic link. A program that is not there may still
+ * be asked about. */
 static int resolve_program(struct question *q)
 {
 	static char path[PATH_MAX], real[PATH_MAX];

@@ -13,11 +13,13 @@ struct question {
 	unsigned port;
 	struct policy_files files;
 	struct policy *all,
-		*layers[LAYERS]; /* both together, and each by itself; NULL: that layer is not there */
+		*layers[LAYERS]; /* both together, and each by itself; NULL: that layer is not
+				  * there */
 };
 
-/* What the policy says of a connection to this address: all sentences but the beginning of the first, which names the host. *code: the exit
- * code that it means. The caller frees it. NULL: out of memory. */
+/* What the policy says of a connection to this address: all sentences but the beginning of the
+ * first, which names the host. *code: the exit code that it means. The caller frees it. NULL: out
+ * of memory. */
 char *explain_answer(const struct question *q, const struct sockaddr *addr, int *code);
 
 #endif

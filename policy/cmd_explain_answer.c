@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * starttls explain: the answer for one address, in sentences: which rule of each layer speaks, and what they need together. */
+ * starttls explain: the answer for one address, in sentences: which rule of each layer speaks, and
+ * what they need together. */
 #include "cmd_explain.h"
 #include "command.h"
 #include <stdlib.h>
@@ -70,7 +71,8 @@ static bool explain_layer(FILE *out, const struct question *q, int layer,
 		return false;
 	}
 	v = decide(q->layers[layer], q, addr, q->proto);
-	if (!spoke(&v)) /* as match.c: once the protocol is known, rules for all protocols have a say */
+	if (!spoke(&v)) /* as match.c: once the protocol is known, rules for all protocols have a
+			 * say */
 		v = decide(q->layers[layer], q, addr, proto);
 	if (!spoke(&v)) {
 		fprintf(out, "  The %s's policy, %s, is silent: none of its rules matches.\n",
@@ -197,7 +199,8 @@ static int explain_address(FILE *out, const struct question *q, const struct soc
 
 /* --- the answer */
 
-/* PROTO was asked for as if a rule had said it. Where none does, the shim goes by the port, and the reader must know. */
+/* PROTO was asked for as if a rule had said it. Where none does, the shim goes by the port, and the
+ * reader must know. */
 static void explain_hypothesis(FILE *out, const struct question *q, const struct sockaddr *addr,
 			       const struct verdict *v)
 {

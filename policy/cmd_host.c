@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * host: the words HOST[:PORT] and PROTO of a command line. What is wrong with them is said together with what would be right. */
+ * host: the words HOST[:PORT] and PROTO of a command line. What is wrong with them is said together
+ * with what would be right. */
 #include "command.h"
 #include "level.h"
 #include "parse.h"
@@ -33,7 +34,8 @@ int wrong_option(const char *verb, int c, char **argv, const char *known)
 	if (optopt && valued)
 		return wrong_words(verb, "option '%.*s' takes no value", (int)strcspn(word, "="),
 				   word);
-	/* Of several letters in one word getopt() has got as far as the bad one, and not behind the word. */
+	/* Of several letters in one word getopt() has got as far as the bad one, and not behind the
+	 * word. */
 	return wrong_words(verb, "unknown option '%s'; there are %s",
 			   optopt > 0 && optopt < OPTION_LONG ? letter : word, known);
 }

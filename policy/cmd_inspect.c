@@ -7,8 +7,8 @@
  *     brings its own TLS (libgnutls.so.30) …
  *   verdict: the shim holds it
  *
- * The loader ignores LD_PRELOAD in silence where it does (hold.h), so that the program would go out in plaintext: what is doubtful is
- * refused. */
+ * The loader ignores LD_PRELOAD in silence where it does (hold.h), so that the program would go out
+ * in plaintext: what is doubtful is refused. */
 #include "cmd_inspect.h"
 #include "command.h"
 #include <elf.h>
@@ -80,7 +80,8 @@ static const char *base(const char *path)
 
 /* --- scripts */
 
-/* What env(1) is to find: the first word that is no option, nor the value of one, and sets no variable. Cuts them. */
+/* What env(1) is to find: the first word that is no option, nor the value of one, and sets no
+ * variable. Cuts them. */
 static const char *word_of_env(char *words)
 {
 	bool value = false;
@@ -123,8 +124,8 @@ static void tell_absent(struct inspection *i, const char *word, bool by_env, int
 			      strerror(error));
 }
 
-/* The program that reads the script: what #! says, behind env what it is to find, and where there is no #! the shell, as execvp() has it.
- * False when it is not there. */
+/* The program that reads the script: what #! says, behind env what it is to find, and where there
+ * is no #! the shell, as execvp() has it. False when it is not there. */
 static bool script_reader(struct inspection *i, char reader[PATH_MAX])
 {
 	struct hold_script script;

@@ -25,8 +25,8 @@ __attribute__((format(printf, 2, 3))) void inspect_note(struct inspection *i, co
 __attribute__((format(printf, 2, 3))) void inspect_wrong(struct inspection *i, const char *format,
 							 ...);
 
-/* What the program takes from others, and what these take: socket calls, TLS, and ways around libc. Starts this system's loader on the file,
- * which maps its libraries and runs none of them. */
+/* What the program takes from others, and what these take: socket calls, TLS, and ways around libc.
+ * Starts this system's loader on the file, which maps its libraries and runs none of them. */
 void inspect_imports(struct inspection *i, const struct elf *e);
 
 /* AppArmor's profiles: is one of them for this program, and what must it allow? */

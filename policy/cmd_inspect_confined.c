@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * starttls inspect: AppArmor. A profile that is for the program may forbid it to map our library, or to read the policy; then `run` does not
- * start it, and with LD_PRELOAD alone its watched connections are refused. Source: apparmor.d(5), "Profile Attachment" and "Globbing".
+ * starttls inspect: AppArmor. A profile that is for the program may forbid it to map our library,
+ * or to read the policy; then `run` does not start it, and with LD_PRELOAD alone its watched
+ * connections are refused. Source: apparmor.d(5), "Profile Attachment" and "Globbing".
  *
  *   profile msmtp /usr/bin/msmtp flags=(…) {       its name, then what it is for
  *   /usr/sbin/{dhclient,dhclient-script} {         both in one
  *
- * The files are read, not the kernel's copy, which does not tell what a profile is for. Whether it is loaded is asked there. */
+ * The files are read, not the kernel's copy, which does not tell what a profile is for. Whether it
+ * is loaded is asked there. */
 #include "cmd_inspect.h"
 #include "policy.h"
 #include <dirent.h>
@@ -98,7 +100,8 @@ static bool matches(const char *pattern, const char *path, int depth)
 
 /* --- profiles */
 
-/* The first line of a profile: its name and what it is for. Cuts the line. False: it is none, or for nothing. */
+/* The first line of a profile: its name and what it is for. Cuts the line. False: it is none, or
+ * for nothing. */
 static bool read_head(char *line, const char **name, const char **pattern)
 {
 	char *rest, *brace = strrchr(line, '{');

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * starttls inspect: what a program takes from others. Of its libraries the loader itself gives the list, as to ldd(1), so RUNPATH, the
- * cache and LD_LIBRARY_PATH count as they do at its start:
+ * starttls inspect: what a program takes from others. Of its libraries the loader itself gives the
+ * list, as to ldd(1), so RUNPATH, the cache and LD_LIBRARY_PATH count as they do at its start:
  *
- *	libldap-2.5.so.0 => /lib/x86_64-linux-gnu/libldap-2.5.so.0 (0x…)        whose own headers are looked at in turn
- *	libmine.so => not found
- *	/usr/local/lib/libstarttls.so (0x…)                                     ours, preloaded
+ * 	libldap-2.5.so.0 => /lib/x86_64-linux-gnu/libldap-2.5.so.0 (0x…)        whose own headers are looked at in turn
+ * 	libmine.so => not found
+ * 	/usr/local/lib/libstarttls.so (0x…)                                     ours, preloaded
  *
- * It is this command's loader that lists: the one that a stranger's program names is not started. */
+ * It is this command's loader that lists: the one that a stranger's program names is not
+ * started. */
 #include "cmd_inspect.h"
 #include "command.h"
 #include <fcntl.h>

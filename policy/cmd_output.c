@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * output: what a verb answers on standard output, and what becomes of an answer that nobody gets: it is not "all is well". */
+ * output: what a verb answers on standard output, and what becomes of an answer that nobody gets:
+ * it is not "all is well". */
 #include "command.h"
 #include "lex.h"
 #include <errno.h>

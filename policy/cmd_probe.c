@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * starttls probe: do one upgrade, show everything that is seen on the way, say what the policy makes of it, suggest a rule.
+ * starttls probe: do one upgrade, show everything that is seen on the way, say what the policy
+ * makes of it, suggest a rule.
  *
  *   host: mail.example.org
  *   address: 192.0.2.7 port 25
@@ -9,7 +10,8 @@
  *   why: the server's certificate is self-signed; …
  *   suggest: fingerprint to mail.example.org port 25 pin sha256:…
  *
- * All that needs OpenSSL is in libstarttls-tls.so (../shim/probe.h), which is opened here: the other verbs work without. */
+ * All that needs OpenSSL is in libstarttls-tls.so (../shim/probe.h), which is opened here: the
+ * other verbs work without. */
 #include "cmd_probe.h"
 #include "level.h"
 #include <dlfcn.h>

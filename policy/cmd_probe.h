@@ -31,11 +31,12 @@ struct probing {
 
 /* --- cmd_probe_reach.c */
 
-/* Where the host is, for freeaddrinfo(); sets p->name. NULL, having said why: there is nobody, or the resolver took too long (then it does not
- * return at all but ends the command). */
+/* Where the host is, for freeaddrinfo(); sets p->name. NULL, having said why: there is nobody, or
+ * the resolver took too long (then it does not return at all but ends the command). */
 struct addrinfo *probe_resolve(struct probing *p);
 
-/* What the policy says about an address, with no program known; proto NULL: the protocol as a rule or the port has it. */
+/* What the policy says about an address, with no program known; proto NULL: the protocol as a rule
+ * or the port has it. */
 struct verdict probe_decide(const struct probing *p, const struct sockaddr *addr,
 			    const char *proto);
 
@@ -52,8 +53,8 @@ void line_verdict(const char *word, const char *why);
 
 /* --- cmd_probe_rule.c */
 
-/* What there is to ask about the peer's certificates: first what is in force, then rules that could be. Returns how many. The verdicts have
- * their memory in `room`. */
+/* What there is to ask about the peer's certificates: first what is in force, then rules that could
+ * be. Returns how many. The verdicts have their memory in `room`. */
 size_t rule_questions(const struct probing *p, struct probe_question questions[PROBE_QUESTIONS],
 		      struct verdict room[PROBE_QUESTIONS]);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * cmd_probe_line: one line for each thing that is known, "key: value", for people and for grep. Servers choose much of it, so nothing that a
- * terminal would obey goes through. */
+ * cmd_probe_line: one line for each thing that is known, "key: value", for people and for grep.
+ * Servers choose much of it, so nothing that a terminal would obey goes through. */
 #include "cmd_probe.h"
 #include <stdarg.h>
 #include <string.h>

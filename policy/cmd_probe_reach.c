@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * cmd_probe_reach: from the host's name to the peer, as a program would go: all the addresses in the resolver's order, each with the rule that
- * is about it, until one answers. All within the timeout. */
+ * cmd_probe_reach: from the host's name to the peer, as a program would go: all the addresses in
+ * the resolver's order, each with the rule that is about it, until one answers. All within the
+ * timeout. */
 #include "cmd_probe.h"
 #include <errno.h>
 #include <signal.h>
@@ -30,7 +31,8 @@ static void too_slow(int signal)
 	_exit(EXIT_UNREACHABLE);
 }
 
-/* NULL when there are none, having said so. Resolvers have time-outs of their own, longer ones maybe. */
+/* NULL when there are none, having said so. Resolvers have time-outs of their own, longer ones
+ * maybe. */
 struct addrinfo *probe_resolve(struct probing *p)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
@@ -56,7 +58,8 @@ struct addrinfo *probe_resolve(struct probing *p)
 	return NULL;
 }
 
-/* No program is known, so rules with `program` do not match; the protocol is taken as said, else as the policy or the port has it. */
+/* No program is known, so rules with `program` do not match; the protocol is taken as said, else as
+ * the policy or the port has it. */
 struct verdict probe_decide(const struct probing *p, const struct sockaddr *addr, const char *proto)
 {
 	struct target t = {.addr = addr, .name = p->name, .uid = geteuid(), .proto = proto};
@@ -137,7 +140,8 @@ static int count(const struct addrinfo *list)
 	return n;
 }
 
-/* Dial; what is left of the time is shared with the addresses to come, so that one that swallows all packets leaves some to the others. */
+/* Dial; what is left of the time is shared with the addresses to come, so that one that swallows
+ * all packets leaves some to the others. */
 static int dial(const struct probing *p, const struct addrinfo *a, long long left_ms)
 {
 	int fd = -1;

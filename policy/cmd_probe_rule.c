@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * cmd_probe_rule: what does the policy make of it, and which line would allow it?
  *
- * The strongest line that the peer fulfils: verify as it stands; with the `ca` or `name` of the rule in force; with a name that the certificate
- * holds; and where nobody trusted has signed it, the pin of its key. Without TLS there is only `may`. */
+ * The strongest line that the peer fulfils: verify as it stands; with the `ca` or `name` of the
+ * rule in force; with a name that the certificate holds; and where nobody trusted has signed it,
+ * the pin of its key. Without TLS there is only `may`. */
 #include "cmd_probe.h"
 #include <string.h>
 
@@ -49,7 +50,8 @@ size_t rule_questions(const struct probing *p, struct probe_question q[PROBE_QUE
 
 /* --- the line */
 
-/* Whom a rule means: a name as it was given; an address, that may be written in many ways, as policies are. */
+/* Whom a rule means: a name as it was given; an address, that may be written in many ways, as
+ * policies are. */
 static const char *host(const struct probing *p)
 {
 	return p->name ? p->name : p->address;

@@ -5,9 +5,10 @@
  *    │                 └─ the loader maps everything, lists it (LD_TRACE_LOADED_OBJECTS, ld.so(8)) and ends before the program begins
  *    └─ reads the list: "	/usr/local/lib/libstarttls.so (0x…)" is the receipt; then becomes COMMAND itself
  *
- * What the file's headers do not tell shows only here: a security module that forbids the mapping or clears the environment, a mount with
- * noexec, a libc that is too old. A receipt that the program itself gave would come too late, or need a parent in between that handles its
- * signals and its terminal: the real start is then a plain exec(), and nothing of `run` is left. */
+ * What the file's headers do not tell shows only here: a security module that forbids the mapping
+ * or clears the environment, a mount with noexec, a libc that is too old. A receipt that the
+ * program itself gave would come too late, or need a parent in between that handles its signals and
+ * its terminal: the real start is then a plain exec(), and nothing of `run` is left. */
 #include "command.h"
 #include <elf.h>
 #include <errno.h>
@@ -90,7 +91,8 @@ static bool wait_for_exec(pid_t pid)
 	return false;
 }
 
-/* Newer loaders heed LD_TRACE_LOADED_OBJECTS as little as LD_PRELOAD then, and the program would begin. What cannot be read may be so. */
+/* Newer loaders heed LD_TRACE_LOADED_OBJECTS as little as LD_PRELOAD then, and the program would
+ * begin. What cannot be read may be so. */
 static bool is_secure(pid_t pid)
 {
 	ElfW(auxv_t) entry;
@@ -183,7 +185,8 @@ bool program_rehearse(char **command, const char *library, FILE *out)
 	enum end end = rehearse(command, true, library, &complaint);
 	bool good;
 
-	/* Nobody may trace here, or the kernel does not let a traced process change its rights: without, then. */
+	/* Nobody may trace here, or the kernel does not let a traced process change its rights:
+	 * without, then. */
 	if (end == NOT_BEGUN)
 		end = rehearse(command, false, library, &complaint);
 	signal(SIGCHLD, ignored);

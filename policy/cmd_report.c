@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * starttls report: what the log says of each destination: how many connections, how they ended, with which TLS, how long the certificate lasts,
- * and what plaintext is left. */
+ * starttls report: what the log says of each destination: how many connections, how they ended,
+ * with which TLS, how long the certificate lasts, and what plaintext is left. */
 #include "cmd_report.h"
 #include "command.h"
 #include <errno.h>
@@ -8,7 +8,8 @@
 
 enum { LINE_MAX_READ = 8192 }; /* ours are shorter; what is longer is somebody else's */
 
-/* One line without its newline; false at the end. A longer one, or one with a NUL in it, is read over: what is given then is "". */
+/* One line without its newline; false at the end. A longer one, or one with a NUL in it, is read
+ * over: what is given then is "". */
 static bool read_line(FILE *in, char line[static LINE_MAX_READ])
 {
 	bool ours = true;
@@ -69,7 +70,8 @@ static print_fn *find_form(const char *option)
 						 : NULL;
 }
 
-/* Take the options out of argv, wherever they are in front of "--". How many files are left in it, from 1 on; -1: something is wrong, and said. */
+/* Take the options out of argv, wherever they are in front of "--". How many files are left in it,
+ * from 1 on; -1: something is wrong, and said. */
 static int take_options(int argc, char **argv, print_fn **print)
 {
 	bool over = false;

@@ -36,15 +36,16 @@ struct log_line {
 	unsigned long lost;
 };
 
-/* Take `line` (no newline; it is written into) apart. False: it is not one of ours. What stands before it is a syslog's or journal's own head,
- * or nothing. */
+/* Take `line` (no newline; it is written into) apart. False: it is not one of ours. What stands
+ * before it is a syslog's or journal's own head, or nothing. */
 bool log_line_parse(char *line, struct log_line *parts);
 
 enum tls_seen { TLS_SEEN_1_3, TLS_SEEN_1_2, TLS_SEEN_OTHER, TLS_SEEN };
 extern const char *const tls_words[TLS_SEEN];
 enum { WHY_SHOWN = 240 };
 
-/* All that was said of one destination: a name (or an address that had none), a port, a protocol. */
+/* All that was said of one destination: a name (or an address that had none), a port, a
+ * protocol. */
 struct destination {
 	const char *to, *proto; /* to: "" when there was no name */
 	const char *addr;       /* the first one seen */
@@ -66,7 +67,8 @@ struct tally {
 bool tally_add(struct tally *t, const struct log_line *line);
 void tally_free(struct tally *t);
 /* Call `see` for each destination, by name, port and protocol. */
-void tally_each(const struct tally *t, void (*see)(const struct destination *d, void *of), void *of);
+void tally_each(const struct tally *t, void (*see)(const struct destination *d, void *of),
+		void *of);
 
 /* Whole days from today (UTC) to the day the certificate ends; negative when that is over. */
 long days_left(time_t expires, time_t now);

@@ -5,8 +5,8 @@
  *   Nov 20 12:00:00 host legacy-mailer[4711]: starttls verified to=…             syslog, journalctl -o short
  *   2026-11-20T12:00:00.123456+01:00 host legacy-mailer[4711]: starttls …        syslog with new stamps, journalctl -o short-iso
  *
- * A log is full of what strangers made others write. A line is ours only if our word stands right behind the first "[pid]: ", where no message of
- * somebody else's can begin. */
+ * A log is full of what strangers made others write. A line is ours only if our word stands right
+ * behind the first "[pid]: ", where no message of somebody else's can begin. */
 #include "cmd_report.h"
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * cmd_report_print: the three forms of a report. What came from a file is cleaned: the reader sits at a terminal, or is a parser. */
+ * cmd_report_print: the three forms of a report. What came from a file is cleaned: the reader sits
+ * at a terminal, or is a parser. */
 #include "cmd_report.h"
 #include "command.h"
 #include <string.h>
@@ -153,7 +154,8 @@ void print_table(const struct tally *t, time_t now, FILE *out)
 
 /* --- for programs */
 
-/* A string of JSON (RFC 8259 section 7), or a label's value: both know these two escapes, and nothing else is left in the text. */
+/* A string of JSON (RFC 8259 section 7), or a label's value: both know these two escapes, and
+ * nothing else is left in the text. */
 static void put_string(FILE *out, const char *text)
 {
 	putc('"', out);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * starttls run: check the policy, inspect the program, put libstarttls.so into LD_PRELOAD, see that the loader heeds it, become the program.
+ * starttls run: check the policy, inspect the program, put libstarttls.so into LD_PRELOAD, see that
+ * the loader heeds it, become the program.
  *
  *   check ─► inspect (its file) ─► rehearse (its loader) ─► exec: same process, same signals, same terminal
  *                                                            └─ STARTTLS_RUN: the library looks after programs that this one executes
  *
- * Every doubt ends here with 125: once the program runs without the library, nothing stands between it and plaintext. */
+ * Every doubt ends here with 125: once the program runs without the library, nothing stands between
+ * it and plaintext. */
 #include "command.h"
 #include "policy.h"
 #include <errno.h>
@@ -122,8 +124,9 @@ static const char head[] =
 	"# What 'starttls run --observe' saw: for each destination the rule that would have held.\n"
 	"# Look it through, above all what says PLAINTEXT; then: starttls run --policy THIS-FILE\n";
 
-/* FILE must be there before the program is, and is named absolutely, for programs change their directory. The library writes the rules.
- * Nobody else may write to it, or it would be no policy to be believed. */
+/* FILE must be there before the program is, and is named absolutely, for programs change their
+ * directory. The library writes the rules. Nobody else may write to it, or it would be no policy to
+ * be believed. */
 static int name_observed(const char *file, char path[PATH_MAX])
 {
 	int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);

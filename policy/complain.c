@@ -62,7 +62,8 @@ struct quoted quote(const struct word *word)
 	return q;
 }
 
-/* The line, and a caret below the spot; tabs stay tabs, so that the caret is below it in any terminal. */
+/* The line, and a caret below the spot; tabs stay tabs, so that the caret is below it in any
+ * terminal. */
 static void show(FILE *out, const struct place *place)
 {
 	const char *first = place->line, *end = place->end;
@@ -136,7 +137,8 @@ static void report(struct parser *p, const char *kind, const char *at, const cha
 }
 
 /* Nothing more is said once muted, and a hint belongs to the message before it. */
-static void say(struct parser *p, const char *kind, const char *at, const char *format, va_list args)
+static void say(struct parser *p, const char *kind, const char *at, const char *format,
+		va_list args)
 {
 	char sentence[512];
 

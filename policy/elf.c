@@ -6,7 +6,8 @@
  *                              ├─ LOAD     address ─► offset in the file
  *                              └─ DYNAMIC  NEEDED, SONAME, STRTAB, SYMTAB
  *
- * Section headers are not looked at: the loader does not either, and a stripped program may have none. */
+ * Section headers are not looked at: the loader does not either, and a stripped program may have
+ * none. */
 #include "elf.h"
 #include <elf.h>
 #include <string.h>
@@ -36,8 +37,8 @@ static bool copy(const struct elf *e, uint64_t offset, void *into, size_t n)
 	return from;
 }
 
-/* A string that ends within the n bytes at offset. Longer ones than any path are none: they are C++ symbols, or an attempt to keep us
- * busy. */
+/* A string that ends within the n bytes at offset. Longer ones than any path are none: they are C++
+ * symbols, or an attempt to keep us busy. */
 static const char *string(const struct elf *e, uint64_t offset, uint64_t n)
 {
 	const char *s;
@@ -143,8 +144,8 @@ static const char *dynamic_string(const struct elf *e, int64_t tag, size_t skip)
 	return string(e, e->strings + value, e->n_strings - value);
 }
 
-/* Nothing says how many symbols there are: the GNU hash section knows only those that others may take from here. So they end where
- * the next table begins. */
+/* Nothing says how many symbols there are: the GNU hash section knows only those that others may
+ * take from here. So they end where the next table begins. */
 static uint64_t count_symbols(const struct elf *e, uint64_t address)
 {
 	static const int64_t tables[] = {DT_STRTAB, DT_HASH,   DT_GNU_HASH, DT_VERSYM, DT_VERNEED,

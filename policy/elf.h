@@ -19,8 +19,9 @@ struct elf {
 	uint64_t dynamic, n_dynamic, strings, n_strings, symbols, n_symbols;
 };
 
-/* Read the headers of an ELF file of this machine's byte order. NULL, or (static) why it is none. Nothing in the file is believed: what
- * points outside of it is not there. The bytes stay the caller's, and must outlive e. */
+/* Read the headers of an ELF file of this machine's byte order. NULL, or (static) why it is none.
+ * Nothing in the file is believed: what points outside of it is not there. The bytes stay the
+ * caller's, and must outlive e. */
 const char *elf_open(struct elf *e, const uint8_t *bytes, size_t size);
 
 /* The i-th library it needs (DT_NEEDED), and its own soname; NULL: no more, or none. They live

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * hold: what the loader goes by, see hold.h. Sources: ld.so(8), "Secure-execution mode"; execve(2), "Interpreter scripts".
+ * hold: what the loader goes by, see hold.h. Sources: ld.so(8), "Secure-execution mode"; execve(2),
+ * "Interpreter scripts".
  *
- * Set-user-ID programs are refused for root too, for whom the loader would listen: such programs change their user and start themselves
- * again. */
+ * Set-user-ID programs are refused for root too, for whom the loader would listen: such programs
+ * change their user and start themselves again. */
 #include "hold.h"
 #include <elf.h>
 #include <errno.h>

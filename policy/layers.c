@@ -61,8 +61,8 @@ static struct policy *policy_new(void)
 	return p;
 }
 
-/* Is there nothing to read? A place that cannot even be searched is not this user's home (a daemon that gave up root often keeps
- * its HOME); but it may well be where the system's policy is. */
+/* Is there nothing to read? A place that cannot even be searched is not this user's home (a daemon
+ * that gave up root often keeps its HOME); but it may well be where the system's policy is. */
 static bool absent(const char *file, int layer)
 {
 	struct stat st;
@@ -83,7 +83,8 @@ static void read_layer(struct policy *policy, int layer, const char *file, FILE 
 		read_file(&p, &text);
 }
 
-/* What was built without memory is not what was written, and nobody knows what it would have been about. */
+/* What was built without memory is not what was written, and nobody knows what it would have been
+ * about. */
 static struct policy *finish(struct policy *p)
 {
 	if (!p->pool.failed)

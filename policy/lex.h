@@ -51,7 +51,8 @@ bool lex_statement(struct lexer *lexer, struct statement *s);
  */
 const char *lex_bad_byte(const struct text *text, const char **why, const char **remedy);
 
-/* The length of the character at `at` (1 for a byte that is none), and whether a terminal may be shown it. */
+/* The length of the character at `at` (1 for a byte that is none), and whether a terminal may be
+ * shown it. */
 size_t lex_char(const char *at, const char *end, bool *harmless);
 
 /* Is this word spelled so? */

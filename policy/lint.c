@@ -90,7 +90,8 @@ static bool covers_edges(const struct rule *a, const struct rule *b, const struc
 	return true;
 }
 
-/* What a rule says of a port changes only at the edges of its ranges and of the tables, so one port of each piece will do. */
+/* What a rule says of a port changes only at the edges of its ranges and of the tables, so one port
+ * of each piece will do. */
 static bool covers_ports(const struct rule *a, const struct rule *b)
 {
 	for (size_t i = 0; port_edge(i); i++)
@@ -161,7 +162,8 @@ static void lint_pins(struct lint *l, const struct rule *r)
 		}
 }
 
-/* Does a line of the file begin as a certificate in PEM does (RFC 7468)? What is not a plain file is not read. */
+/* Does a line of the file begin as a certificate in PEM does (RFC 7468)? What is not a plain file
+ * is not read. */
 static bool has_certificate(const char *path)
 {
 	static const char *const heads[] = {"-----BEGIN CERTIFICATE-----",

@@ -50,7 +50,7 @@ int rule_proto(const struct rule *r, uint16_t port, bool named)
 		return proto_of_port(port);
 	if (r->n_ports && one)
 		return only; /* whoever writes both knows it, whatever the port is used for
-				elsewhere */
+			      * elsewhere */
 	for (int i = 0; i < 32; i++)
 		if (r->protos >> i & 1 && proto_on_port(i, port))
 			return i;
@@ -146,7 +146,8 @@ static bool agree(const struct answer answers[LAYERS], const struct question *q,
 	return true;
 }
 
-/* What the rule asks for. A user who observes takes back what he asks for himself, but for `none`: the connection is still left alone. */
+/* What the rule asks for. A user who observes takes back what he asks for himself, but for `none`:
+ * the connection is still left alone. */
 static unsigned needs_of(const struct rule *r, bool observing)
 {
 	return observing && r->needs ? NEED_TRY : r->needs;

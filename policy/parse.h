@@ -74,7 +74,8 @@ void *read_list(struct parser *p, const struct word *list, size_t slot, item_rea
 /* Digits only, at most max. False otherwise; does not complain. */
 bool number_parse(const struct word *word, unsigned max, unsigned *number);
 
-/* --- value.c for selectors, option.c for options: read the value of one word into the rule; complain when it is none */
+/* --- value.c for selectors, option.c for options: read the value of one word into the rule;
+ * complain when it is none */
 
 void take_hosts(struct parser *p, struct rule *r, const struct word *value);
 void take_ports(struct parser *p, struct rule *r, const struct word *value);

@@ -12,7 +12,8 @@ struct pool {
 	bool failed; /* memory ran out once: what was built is not complete */
 };
 
-/* Note that something failed with this errno; and if it was for want of memory or descriptors, which passes, that counts as above. */
+/* Note that something failed with this errno; and if it was for want of memory or descriptors,
+ * which passes, that counts as above. */
 void pool_blame(struct pool *pool, int error);
 
 /* n zeroed bytes, aligned for anything; NULL, and failed set, when memory is out. */

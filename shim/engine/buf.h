@@ -4,9 +4,10 @@
  *   at ──► [ dropped | waiting bytes … | room ]
  *                    ^ off             ^ end      ^ cap ≤ max
  *
- * Bytes are added behind and dropped in front. Memory is taken at the first byte and given back by buf_drop() once the
- * buffer is empty and large, so an idle connection costs nothing. Nothing here blocks, does I/O or sets errno. Not
- * async-signal-safe (malloc). A zero struct with max set is an empty buffer. */
+ * Bytes are added behind and dropped in front. Memory is taken at the first byte and given back by
+ * buf_drop() once the buffer is empty and large, so an idle connection costs nothing. Nothing here
+ * blocks, does I/O or sets errno. Not async-signal-safe (malloc). A zero struct with max set is an
+ * empty buffer. */
 #ifndef STARTTLS_BUF_H
 #define STARTTLS_BUF_H
 
@@ -30,11 +31,13 @@ static inline struct span buf_span(const struct buf *b)
 	return span_of(b->at ? b->at + b->off : NULL, b->end - b->off);
 }
 
-/* Append all of s, or nothing: false when that would pass max or memory is out. s must not point into b. */
+/* Append all of s, or nothing: false when that would pass max or memory is out. s must not point
+ * into b. */
 bool buf_add(struct buf *b, struct span s);
 
-/* Room for n > 0 more bytes behind the waiting ones; NULL when that would pass max or memory is out. Say with buf_grown() how
- * many were filled in. The pointer is valid until the buffer is changed. */
+/* Room for n > 0 more bytes behind the waiting ones; NULL when that would pass max or memory is
+ * out. Say with buf_grown() how many were filled in. The pointer is valid until the buffer is
+ * changed. */
 uint8_t *buf_room(struct buf *b, size_t n);
 void buf_grown(struct buf *b, size_t n);
 

@@ -6,7 +6,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-/* Not strdup(): it would take from the host's malloc, and free() here may be libc's own (RTLD_DEEPBIND). */
+/* Not strdup(): it would take from the host's malloc, and free() here may be libc's own
+ * (RTLD_DEEPBIND). */
 static char *copy_text(const char *text)
 {
 	size_t n = strlen(text) + 1;

@@ -6,8 +6,9 @@
  *                   └ anything else: refused, or plaintext by leave of the policy
  *   app ◄─ read ────────────────────────────────── kernel ◄─ peer
  *
- * What the peer says goes past us, so no byte of it is late or changed, and the kernel's readiness is the app's own. Surprising: a thread may be blocked
- * in the kernel when another's word is refused. The refusal's end of file wakes it, and it is told our words. */
+ * What the peer says goes past us, so no byte of it is late or changed, and the kernel's readiness
+ * is the app's own. Surprising: a thread may be blocked in the kernel when another's word is
+ * refused. The refusal's end of file wakes it, and it is told our words. */
 #include "conn_call.h"
 #include "conn_setup.h"
 #include "sys.h"
@@ -43,7 +44,8 @@ ssize_t conn_guard_transmit(struct call *call)
 
 	if (!error && !call->room)
 		return KERNEL;
-	/* While it connects, and when it is full, the kernel takes nothing; nor do we, so the app comes again as it would without us. */
+	/* While it connects, and when it is full, the kernel takes nothing; nor do we, so the app
+	 * comes again as it would without us. */
 	if (!error && !sys_ready(call->fd, POLLOUT))
 		error = EAGAIN;
 	if (error)

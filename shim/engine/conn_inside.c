@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * conn_inside: TLS is up and the talk still has a part in it: what the app said early goes out, and what protocols go on editing (talk.h)
- * passes through. */
+ * conn_inside: TLS is up and the talk still has a part in it: what the app said early goes out, and
+ * what protocols go on editing (talk.h) passes through. */
 #include "conn_setup.h"
 #include <errno.h>
 
@@ -40,7 +40,8 @@ bool conn_look_inside(void *of, struct span opened, struct buf *plain)
 	used = talk_from_peer(c->talk, opened);
 	if (!conn_awaits_answer(c))
 		c->deadline_ms =
-			0; /* it is the app's turn; until then all answers together have their time */
+			0; /* it is the app's turn; until then all answers together have their
+			    * time */
 	fits = conn_data_after(c) && buf_add(plain, buf_span(words));
 	buf_drop(words, buf_len(words));
 	if (talk_phase(c->talk) == TALK_REFUSED) {

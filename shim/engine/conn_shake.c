@@ -3,7 +3,8 @@
 #include "conn_setup.h"
 #include <stdlib.h>
 
-/* The protocol knows better whom the app means than the name it dialled (RFC 6120 section 13.7.2). */
+/* The protocol knows better whom the app means than the name it dialled (RFC 6120 section
+ * 13.7.2). */
 static bool name_peer(struct conn *c)
 {
 	const char *name = talk_name(c->talk);
@@ -81,7 +82,8 @@ static enum wait handshake_failed(struct conn *c, int fd)
 	return WAIT_NONE;
 }
 
-/* OpenSSL looks for trust anchors in files, and open() is a cancellation point: a thread that ends there would keep our lock. */
+/* OpenSSL looks for trust anchors in files, and open() is a cancellation point: a thread that ends
+ * there would keep our lock. */
 static enum tls_result handshake_uncancelled(struct conn *c, int fd, bool read_ok)
 {
 	enum tls_result result;

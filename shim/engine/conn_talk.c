@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * conn_talk: before TLS: carries bytes between the kernel and the talk, and acts on where the talk stands.
+ * conn_talk: before TLS: carries bytes between the kernel and the talk, and acts on where the talk
+ * stands.
  *
- * The plaintext before TLS is peeked, and taken out of the kernel exactly as far as the talk consumed it, so that not one byte behind the peer's
- * agreement is ever lost from sight (RFC 3207 section 6). */
+ * The plaintext before TLS is peeked, and taken out of the kernel exactly as far as the talk
+ * consumed it, so that not one byte behind the peer's agreement is ever lost from sight (RFC 3207
+ * section 6). */
 #include "conn_setup.h"
 #include "sys.h"
 #include <arpa/inet.h>
@@ -137,7 +139,8 @@ enum wait conn_talk_step(struct conn *c, int fd, bool read_ok)
 		return WAIT_NONE;
 	if (!speaking && buf_len(talk_to_app(c->talk)))
 		return WAIT_TELL;
-	/* What is there before our command, or before our ClientHello, was said out of turn: the talk sees it and refuses. */
+	/* What is there before our command, or before our ClientHello, was said out of turn: the
+	 * talk sees it and refuses. */
 	if (speaking || talk_phase(c->talk) == TALK_HANDSHAKE || read_ok) {
 		wait = listen_to_peer(c, fd);
 		if (wait == WAIT_NONE || c->phase != CONN_TALK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * conn_verdict: how the way to TLS ends when it does not end there: refused, broken, left alone; and the log line of every ending. */
+ * conn_verdict: how the way to TLS ends when it does not end there: refused, broken, left alone;
+ * and the log line of every ending. */
 #include "conn_setup.h"
 #include "sys.h"
 #include <errno.h>

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * holders: which processes have something that fork() has handed on; a list in memory that they share.
+ * holders: which processes have something that fork() has handed on; a list in memory that they
+ * share.
  *
  *   pids  [ 4711 | 4715 | 0 | 4720 | … ]     4715 was killed: struck off when somebody asks next
  *   unlisted  1                              a child is being born; or there was no room in the list
  *
- * Who has closed it takes itself off. Who died could not, so whoever asks looks which of them still live.
+ * Who has closed it takes itself off. Who died could not, so whoever asks looks which of them still
+ * live.
  *
- * None blocks; all keep errno and are async-signal-safe; any process may call them at any time. A zero
- * struct is an empty list. */
+ * None blocks; all keep errno and are async-signal-safe; any process may call them at any time. A
+ * zero struct is an empty list. */
 #ifndef STARTTLS_HOLDERS_H
 #define STARTTLS_HOLDERS_H
 
@@ -20,7 +22,8 @@ struct holders {
 	_Atomic int unlisted;            /* and how many more */
 };
 
-/* `who` has it, too; nothing new when it is listed. Without room it counts as unlisted, for ever. */
+/* `who` has it, too; nothing new when it is listed. Without room it counts as unlisted, for
+ * ever. */
 void holders_add(struct holders *h, pid_t who);
 /* It has not any more. */
 void holders_strike(struct holders *h, pid_t who);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * lock: a mutex that says whose it is. A signal handler may leave the function that has it by siglongjmp(), between any two instructions; a pthread_mutex_t
- * cannot tell then whether it had been taken already. This is one word, so there is no "between":
+ * lock: a mutex that says whose it is. A signal handler may leave the function that has it by
+ * siglongjmp(), between any two instructions; a pthread_mutex_t cannot tell then whether it had
+ * been taken already. This is one word, so there is no "between":
  *
  *   0 ─► thread id ─► 0                      one atomic instruction each
  *        thread id | WAITED_FOR ─► 0, futex  somebody sleeps
  *
- * Not recursive, but see lock_mine(). fork() in a process with threads: lock_reset() in the child, for thread ids change. Keep errno. */
+ * Not recursive, but see lock_mine(). fork() in a process with threads: lock_reset() in the child,
+ * for thread ids change. Keep errno. */
 #ifndef STARTTLS_ENGINE_LOCK_H
 #define STARTTLS_ENGINE_LOCK_H
 
@@ -26,8 +28,8 @@ void lock_wake(struct lock *l);
 
 enum { LOCK_WAITED_FOR = 1 << 30 }; /* above any thread id */
 
-/* ThreadSanitizer looks away from atomics while one of its own blocking calls runs, and a poll() of the program's is one, with our hook in it:
- * so it is told. */
+/* ThreadSanitizer looks away from atomics while one of its own blocking calls runs, and a poll() of
+ * the program's is one, with our hook in it: so it is told. */
 #ifdef __SANITIZE_THREAD__
 void __tsan_acquire(void *of);
 void __tsan_release(void *of);

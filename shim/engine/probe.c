@@ -18,8 +18,8 @@ void probe_end(struct probe *p, enum probe_end end, const char *why)
 	snprintf(p->result->why, sizeof p->result->why, "%s", why);
 }
 
-/* The handshake shall end well whoever is there. What the peer has to fulfil otherwise (ciphers, a certificate of ours) is as for a program; `min`
- * is a question for afterwards too. */
+/* The handshake shall end well whoever is there. What the peer has to fulfil otherwise (ciphers, a
+ * certificate of ours) is as for a program; `min` is a question for afterwards too. */
 static void check_nothing(struct verdict *v)
 {
 	v->needs = NEED_TRY | NEED_TLS;
@@ -48,8 +48,9 @@ static bool begin(struct probe *p, int fd)
 			   p->address, sizeof p->address, NULL, 0, NI_NUMERICHOST) == 0;
 }
 
-/* The last words, inside TLS where it came to that. A peer that could not do TLS has heard nothing of ours but a greeting and deserves as much;
- * one that is in the middle of a handshake understands none. */
+/* The last words, inside TLS where it came to that. A peer that could not do TLS has heard nothing
+ * of ours but a greeting and deserves as much; one that is in the middle of a handshake understands
+ * none. */
 static void say_goodbye(struct probe *p)
 {
 	if (p->result->end == PROBE_LOST)

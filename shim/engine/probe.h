@@ -16,13 +16,13 @@ struct probe {
 	const struct manner *manner;
 	struct verdict check_nothing; /* the order's, but for what it asks of certificates */
 	struct probe_wire wire;
-	char address[64];             /* the peer's */
+	char address[64]; /* the peer's */
 	struct talk *talk;
-	struct buf heard;             /* text of the peer, the beginning of a line */
-	const char *heard_as;         /* its key */
+	struct buf heard;     /* text of the peer, the beginning of a line */
+	const char *heard_as; /* its key */
 	struct tls *tls;
-	struct buf sealed;            /* from the peer */
-	size_t lent;                  /* of that, to tls_feed() */
+	struct buf sealed; /* from the peer */
+	size_t lent;       /* of that, to tls_feed() */
 };
 
 /* How it ends. why is copied. */
@@ -42,9 +42,11 @@ void probe_heard_all(struct probe *p);
 
 /* The handshake. False: it has ended. */
 bool probe_shake(struct probe *p);
-/* Inside TLS: show who is there, have the questions answered, hear the greeting where it comes only now. */
+/* Inside TLS: show who is there, have the questions answered, hear the greeting where it comes only
+ * now. */
 void probe_show(struct probe *p);
-/* Goodbye inside TLS. Hears whether the peer had anything against us: with TLS 1.3 it says so only now, when it wants a certificate of ours. */
+/* Goodbye inside TLS. Hears whether the peer had anything against us: with TLS 1.3 it says so only
+ * now, when it wants a certificate of ours. */
 void probe_leave(struct probe *p);
 
 #endif

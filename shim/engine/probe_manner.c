@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * probe_manner: the probe plays the program where the program speaks first, because the talk waits for its first unit. That is held, as every
- * program's is, and then thrown away: none of these leaves us but MySQL's first 32 bytes, which are its SSLRequest, and the domain of XMPP's. */
+ * probe_manner: the probe plays the program where the program speaks first, because the talk waits
+ * for its first unit. That is held, as every program's is, and then thrown away: none of these
+ * leaves us but MySQL's first 32 bytes, which are its SSLRequest, and the domain of XMPP's. */
 #include "probe_manner.h"
 
 #define BYTES(text) \
@@ -8,14 +9,15 @@
 		(const uint8_t *)(text), sizeof(text) - 1 \
 	}
 
-/* RFC 4511 section 4.3: unbind. It ends a session that binds nobody, so it is the first unit and the last. */
+/* RFC 4511 section 4.3: unbind. It ends a session that binds nobody, so it is the first unit and
+ * the last. */
 #define UNBIND "\x30\x05\x02\x01\x01\x42\x00"
 
 /* Protocol 3.0, and no parameters: not even a user. */
 #define STARTUP "\0\0\0\x09\0\x03\0\0\0"
 
-/* HandshakeResponse number 1: CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION, packets of 16 MiB, utf8, 23 zeroes, and an empty name that is
- * never sent. */
+/* HandshakeResponse number 1: CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION, packets of 16 MiB,
+ * utf8, 23 zeroes, and an empty name that is never sent. */
 #define RESPONSE \
 	"\x21\0\0\x01" \
 	"\0\x82\0\0\0\0\0\x01\x21\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"

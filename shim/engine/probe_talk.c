@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * probe_talk: drives the talk as a connection does (conn_setup.c), but waiting, and tells of all that is said in the clear. Bytes are taken
- * from the kernel only as far as the talk consumed them: what stands behind the peer's agreement is seen, and refused, here too. */
+ * probe_talk: drives the talk as a connection does (conn_setup.c), but waiting, and tells of all
+ * that is said in the clear. Bytes are taken from the kernel only as far as the talk consumed them:
+ * what stands behind the peer's agreement is seen, and refused, here too. */
 #include "probe.h"
 #include "sys.h"
 #include <arpa/inet.h>
@@ -119,7 +120,8 @@ static void speak_first(struct probe *p)
 		talk_refuse(p->talk, CAUSE_OTHER, "the probe has no first word for this protocol");
 }
 
-/* A command of ours does not leave, nor a ClientHello, before it is known that the peer has not spoken out of turn. */
+/* A command of ours does not leave, nor a ClientHello, before it is known that the peer has not
+ * spoken out of turn. */
 static void step(struct probe *p, const char *key)
 {
 	bool speaking = buf_len(talk_to_peer(p->talk)) > 0;
@@ -156,7 +158,8 @@ static bool begin(struct probe *p)
 	struct talk_setup setup = {
 		.proto = p->proto,
 		.tls_required =
-			false, /* what follows is asked elsewhere; nothing is said once the talk is over */
+			false, /* what follows is asked elsewhere; nothing is said once the talk is
+				* over */
 		.self = self,
 		.host = p->order->name,
 	};

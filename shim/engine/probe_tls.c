@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * probe_tls: the handshake with whoever is there, and what is to be seen then. Nothing is checked until it is over: the questions are
- * answered by tls_judge(), over the certificates that were shown. */
+ * probe_tls: the handshake with whoever is there, and what is to be seen then. Nothing is checked
+ * until it is over: the questions are answered by tls_judge(), over the certificates that were
+ * shown. */
 #include "probe.h"
 #include "sys.h"
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * probe_wire: the descriptor of a probe, until a deadline. Unlike all else in the engine these functions wait: nobody's program is behind
- * them. Not by libc's socket functions, which may be hooked (sys.h). */
+ * probe_wire: the descriptor of a probe, until a deadline. Unlike all else in the engine these
+ * functions wait: nobody's program is behind them. Not by libc's socket functions, which may be
+ * hooked (sys.h). */
 #ifndef STARTTLS_PROBE_WIRE_H
 #define STARTTLS_PROBE_WIRE_H
 
@@ -16,10 +17,12 @@ struct probe_wire {
 
 int64_t wire_now(void);
 
-/* Wait until it can be read, or written: POLLIN, POLLOUT. False, with ETIMEDOUT, behind the deadline. */
+/* Wait until it can be read, or written: POLLIN, POLLOUT. False, with ETIMEDOUT, behind the
+ * deadline. */
 bool wire_wait(const struct probe_wire *w, short events);
 
-/* What is there, at least a byte, without taking it from the kernel: that is for sys_discard(). 0 at the end of the stream, -1 with errno. */
+/* What is there, at least a byte, without taking it from the kernel: that is for sys_discard(). 0
+ * at the end of the stream, -1 with errno. */
 ssize_t wire_peek(const struct probe_wire *w, void *bytes, size_t room);
 
 /* All of it. False with errno. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * record_pool: windows that connections use in turn. A connection holds one only while bytes wait in it, so that thousands of idle ones cost
- * nothing, and giving it back must not cost a malloc at each read. */
+ * record_pool: windows that connections use in turn. A connection holds one only while bytes wait
+ * in it, so that thousands of idle ones cost nothing, and giving it back must not cost a malloc at
+ * each read. */
 #include "lock.h"
 #include "record.h"
 #include <stdlib.h>
@@ -11,8 +12,8 @@ static struct lock lock; /* innermost: never held across anything */
 static uint8_t *pool[POOL];
 static volatile size_t pooled;
 
-/* Nothing in here calls anything, so if it is this thread's already, a signal handler has left by siglongjmp(): what can be missing then
- * is one window. */
+/* Nothing in here calls anything, so if it is this thread's already, a signal handler has left by
+ * siglongjmp(): what can be missing then is one window. */
 static void enter(void)
 {
 	if (!lock_mine(&lock))

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * record_window: from the kernel into the window. Picture and contract: record_window.h.
  *
- * Two ways to fill it. The app's room takes a whole record: plain recv of no more than fits that room, so
- * whatever is in there can be delivered in this call and no token is needed. Otherwise: peek, deliver from
- * the window over as many calls as it takes, and only then take it out of the kernel. */
+ * Two ways to fill it. The app's room takes a whole record: plain recv of no more than fits that
+ * room, so whatever is in there can be delivered in this call and no token is needed. Otherwise:
+ * peek, deliver from the window over as many calls as it takes, and only then take it out of the
+ * kernel. */
 #include "record_window.h"
 #include "sys.h"
 #include <errno.h>

@@ -5,8 +5,8 @@
  *   [ opened | r  whole records … | part ) w          0 ≤ r ≤ w ≤ RECORD_WINDOW
  *        k: taken out of the kernel up to here        0 ≤ k ≤ w, on either side of r
  *
- * As long as k < w the kernel holds an unread byte: the read token (record.h). All work on the descriptor
- * in rec->fd. Nothing blocks; errno is the caller's to save. */
+ * As long as k < w the kernel holds an unread byte: the read token (record.h). All work on the
+ * descriptor in rec->fd. Nothing blocks; errno is the caller's to save. */
 #ifndef STARTTLS_RECORD_WINDOW_H
 #define STARTTLS_RECORD_WINDOW_H
 
@@ -41,8 +41,8 @@ enum fill {
 	FILL_ERROR, /* errno; without a window: out of memory */
 };
 
-/* Bring in more, when the window (which need not be there) holds no whole record. room: bytes the app can
- * take in this call. */
+/* Bring in more, when the window (which need not be there) holds no whole record. room: bytes the
+ * app can take in this call. */
 enum fill window_fill(struct record *rec, size_t room);
 
 #endif

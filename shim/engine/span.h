@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * span: borrowed bytes. A span owns nothing, may hold NUL, and is valid as long as what it points into.
+ * span: borrowed bytes. A span owns nothing, may hold NUL, and is valid as long as what it points
+ * into.
  *
  * Everything here is pure, never blocks, allocates nothing and is async-signal-safe. */
 #ifndef STARTTLS_SPAN_H
@@ -27,7 +28,8 @@ static inline struct span span_text(const char *text)
 	return span_of(text, strlen(text));
 }
 
-/* What is left behind the first n bytes; n must not exceed s.n. (An empty span may point to NULL, where C forbids even + 0.) */
+/* What is left behind the first n bytes; n must not exceed s.n. (An empty span may point to NULL,
+ * where C forbids even + 0.) */
 static inline struct span span_after(struct span s, size_t n)
 {
 	return span_of(n ? s.at + n : s.at, s.n - n);

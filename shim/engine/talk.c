@@ -12,9 +12,9 @@
  *   held      what the app said  ─► to_peer              greeting  of the peer  ─► to_app
  *
  * Surprising: this is the only file that decides over plaintext, and it does so four times, in
- * app_may_be_heard(), talk_no_tls(), talk_step_aside() and guard(). Before TLS MOVE_PASS and MOVE_DONE
- * refuse. Under `by app` the peer is not listened to at all: whatever it answers, the app's next
- * word is TLS or it is not. */
+ * app_may_be_heard(), talk_no_tls(), talk_step_aside() and guard(). Before TLS MOVE_PASS and
+ * MOVE_DONE refuse. Under `by app` the peer is not listened to at all: whatever it answers, the
+ * app's next word is TLS or it is not. */
 #include "talk_local.h"
 #include <stdlib.h>
 
@@ -125,9 +125,9 @@ void talk_no_tls(struct talk *t, enum cause cause, const char *why)
 	release(t);
 }
 
-/* The app does TLS itself. That it said so is not enough: it must do it, or an attacker's "no" would
- * make it go on in plaintext. What it says from here on begins with a handshake record (RFC 8446
- * section 5.1). */
+/* The app does TLS itself. That it said so is not enough: it must do it, or an attacker's "no"
+ * would make it go on in plaintext. What it says from here on begins with a handshake record (RFC
+ * 8446 section 5.1). */
 void talk_step_aside(struct talk *t)
 {
 	struct span said = buf_span(&t->held);
@@ -181,8 +181,8 @@ void talk_act(struct talk *t, enum move move, const char *if_bad)
 	talk_fail_with(t, if_bad);
 }
 
-/* Does a ClientHello begin here (RFC 8446 sections 4 and 5.1)? 1: yes, 0: more is needed, -1: no. None of our protocols has a
- * unit that begins so. */
+/* Does a ClientHello begin here (RFC 8446 sections 4 and 5.1)? 1: yes, 0: more is needed, -1: no.
+ * None of our protocols has a unit that begins so. */
 static int is_client_hello(struct span s)
 {
 	static const struct {
@@ -198,7 +198,8 @@ static int is_client_hello(struct span s)
 	return 1;
 }
 
-/* Length of the unit at the front of `said` that may be heard in plaintext; 0: it is not whole yet; -1: it may not. */
+/* Length of the unit at the front of `said` that may be heard in plaintext; 0: it is not whole yet;
+ * -1: it may not. */
 static ssize_t harmless(struct talk *t, struct span said)
 {
 	ssize_t n = talk_frame(t, SIDE_APP, said, 0);
@@ -210,7 +211,8 @@ static ssize_t harmless(struct talk *t, struct span said)
 		       : -1;
 }
 
-/* `by app`. THE SAFETY RULE: until the app's own ClientHello the peer hears what the protocol names as harmless, and nothing else. */
+/* `by app`. THE SAFETY RULE: until the app's own ClientHello the peer hears what the protocol names
+ * as harmless, and nothing else. */
 static void guard(struct talk *t)
 {
 	while (t->phase == TALK_GUARD && buf_len(&t->held)) {

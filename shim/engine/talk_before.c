@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * talk_before: the units before TLS: each side's words, cut where the protocol says, are shown to it whole, and its move is acted on.
+ * talk_before: the units before TLS: each side's words, cut where the protocol says, are shown to
+ * it whole, and its move is acted on.
  *
  *   peer ─► part ─ a whole unit ─► proto->peer ─┐
  *                                               ├─ move ─► talk_act (talk.c)
  *    app ─► held ─ a whole unit ─► proto->app ──┘          what the app said stays where it is
  *
- * Surprising: a word of the peer's that comes too early is an attack at every level, for what it says shall be believed inside TLS. */
+ * Surprising: a word of the peer's that comes too early is an attack at every level, for what it
+ * says shall be believed inside TLS. */
 #include "talk_local.h"
 
 /* Why the peer has no business to speak now, or NULL. A reply counts only if it came after the
@@ -25,8 +27,9 @@ static const char *out_of_turn(const struct talk *t)
 	return NULL;
 }
 
-/* Was TLS to be there from the first byte? What a peer says in the clear answers nothing then: it is a no, not an injection, as it is
- * where it comes behind our ClientHello and the handshake fails. Under CLEAR it is the app's. */
+/* Was TLS to be there from the first byte? What a peer says in the clear answers nothing then: it
+ * is a no, not an injection, as it is where it comes behind our ClientHello and the handshake
+ * fails. Under CLEAR it is the app's. */
 static bool is_wrapped(const struct talk *t)
 {
 	return t->phase == TALK_HANDSHAKE && t->proto->implicit && !t->proto->no_redial;

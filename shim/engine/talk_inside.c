@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * talk_inside: protocols that go on editing inside TLS (MySQL's packet numbers, FTP's data connections, a word of PostgreSQL's).
+ * talk_inside: protocols that go on editing inside TLS (MySQL's packet numbers, FTP's data
+ * connections, a word of PostgreSQL's).
  *
  *   peer ─ TLS ─► part ─ a whole unit ─► proto->inside ─ PASS ─► to_app      (the greeting first)
  *    app ───────► held ─ a whole unit ─► proto->inside ─ PASS ─► to_peer ─ TLS ─►
  *                                         └ DONE ─► TALK_OPEN: the rest goes past us
  *
- * Nothing here decides over plaintext: this phase begins when TLS is up. Surprising: a unit of the peer is always copied into `part`, because the
- * protocol may change it where it lies. */
+ * Nothing here decides over plaintext: this phase begins when TLS is up. Surprising: a unit of the
+ * peer is always copied into `part`, because the protocol may change it where it lies. */
 #include "talk_local.h"
 
 /* Show the first n bytes of `from`, which goes to `to` when it passes. False: not now, or never. */
@@ -30,7 +31,8 @@ static bool show(struct talk *t, enum side side, struct buf *from, size_t n, str
 	return true;
 }
 
-/* Take the first unit of what the peer says, or as much of it as there is. Returns the bytes taken. */
+/* Take the first unit of what the peer says, or as much of it as there is. Returns the bytes
+ * taken. */
 static size_t hear(struct talk *t, struct span in)
 {
 	size_t before = buf_len(&t->part), room = TALK_UNIT_MAX - before;

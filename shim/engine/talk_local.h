@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * talk_local: what the files of the talk share. For everyone else there is talk.h, for protocols proto.h.
+ * talk_local: what the files of the talk share. For everyone else there is talk.h, for protocols
+ * proto.h.
  *
  *   talk.c         the phases, and the safety rule
  *   talk_before.c  the units before TLS
@@ -12,7 +13,10 @@
 
 #define TALK_PREFIX "libstarttls: "
 
-enum { TALK_WHY_MAX = 400 }; /* a refusal fits one SMTP reply line of 512 (RFC 5321 section 4.5.3.1.5) */
+enum {
+	TALK_WHY_MAX = 400
+}; /* a refusal fits one SMTP reply line of 512 (RFC 5321 section
+    * 4.5.3.1.5) */
 
 struct talk {
 	const struct proto *proto;
@@ -30,9 +34,9 @@ struct talk {
 	struct buf greeting; /* what the app is told once the talk is over */
 	struct buf to_peer, to_app;
 
-	char name[256];           /* talk_verify_as; empty: not said */
-	char why[TALK_WHY_MAX];   /* TALK_PREFIX and the sentence; empty: none yet */
-	char names[];             /* of own.self and own.host */
+	char name[256];         /* talk_verify_as; empty: not said */
+	char why[TALK_WHY_MAX]; /* TALK_PREFIX and the sentence; empty: none yet */
+	char names[];           /* of own.self and own.host */
 };
 
 /* TLS has not come up yet, and may still. */
@@ -47,21 +51,24 @@ void talk_fail(struct talk *t, enum cause cause, const char *why);
 void talk_fail_with(struct talk *t, const char *otherwise);
 /* Has a queue run over? Then the talk has refused. */
 bool talk_overflowed(struct talk *t);
-/* Length of the first whole unit as the protocol counts it, of which `before` bytes were there and no unit before; 0: more is needed; -1: none,
- * or it miscounts. */
+/* Length of the first whole unit as the protocol counts it, of which `before` bytes were there and
+ * no unit before; 0: more is needed; -1: none, or it miscounts. */
 ssize_t talk_frame(struct talk *t, enum side side, struct span in, size_t before);
-/* Length of the unit at the front of `held`; 0: none is whole yet, or what is there is none, and the talk has refused. */
+/* Length of the unit at the front of `held`; 0: none is whole yet, or what is there is none, and
+ * the talk has refused. */
 size_t talk_held_unit(struct talk *t);
 /* There will be no TLS: refuse, or go on in plaintext where the policy allows it. */
 void talk_no_tls(struct talk *t, enum cause cause, const char *why);
-/* Before TLS: the moves that mean the same whoever's unit it was; and MOVE_OWN, of the app's only. */
+/* Before TLS: the moves that mean the same whoever's unit it was; and MOVE_OWN, of the app's
+ * only. */
 void talk_act(struct talk *t, enum move move, const char *if_bad);
 void talk_step_aside(struct talk *t);
 extern const char talk_not_peers[], talk_not_apps[]; /* two reasons */
 
 /* talk_before.c: as talk_from_peer. */
 size_t talk_before_from_peer(struct talk *t, struct span bytes);
-/* Show the protocol what the app has said, a unit at a time, until it knows enough. The unit is always the front of the hold. */
+/* Show the protocol what the app has said, a unit at a time, until it knows enough. The unit is
+ * always the front of the hold. */
 void talk_before_from_app(struct talk *t);
 /* Does the protocol want to see what the app said? */
 bool talk_wants_app(const struct talk *t);

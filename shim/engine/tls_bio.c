@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * tls_bio: OpenSSL's way in and out. It reads from the one record that is lent and writes to the wire; it makes no system call, so it
- * can neither raise SIGPIPE nor land in our own hooks (OpenSSL's socket BIO does both). */
+ * tls_bio: OpenSSL's way in and out. It reads from the one record that is lent and writes to the
+ * wire; it makes no system call, so it can neither raise SIGPIPE nor land in our own hooks
+ * (OpenSSL's socket BIO does both). */
 #include "tls_local.h"
 #include <pthread.h>
 

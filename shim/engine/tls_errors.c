@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * tls_errors: the host's error queue. It belongs to the thread, so the host's use of OpenSSL and ours share it, and OpenSSL's own handshake clears
- * it whatever marks are set. Mostly it is empty, and then nothing needs to be kept. */
+ * tls_errors: the host's error queue. It belongs to the thread, so the host's use of OpenSSL and
+ * ours share it, and OpenSSL's own handshake clears it whatever marks are set. Mostly it is empty,
+ * and then nothing needs to be kept. */
 #include "tls_local.h"
 #include <stdlib.h>
 

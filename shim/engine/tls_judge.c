@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * tls_judge: what would a rule have made of the certificates that another session was shown? For `starttls probe`, which finishes its
- * handshake with whoever is there, so that it can show the chain, and asks afterwards.
+ * tls_judge: what would a rule have made of the certificates that another session was shown? For
+ * `starttls probe`, which finishes its handshake with whoever is there, so that it can show the
+ * chain, and asks afterwards.
  *
- * The answer is verify_peer()'s own, given the same things that libssl gives it (ssl_verify_cert_chain()), so that the shim and the probe
- * cannot differ; and nowhere in the shim is there a way past it. */
+ * The answer is verify_peer()'s own, given the same things that libssl gives it
+ * (ssl_verify_cert_chain()), so that the shim and the probe cannot differ; and nowhere in the shim
+ * is there a way past it. */
 #include "tls_local.h"
 #include <openssl/x509_vfy.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * tls_session: one session: handshake, open, seal, close (RFC 8446, RFC 5246).
  *
- * The error queue belongs to the host's thread as well, and SSL_get_error() judges by whatever lies there. So results are told apart by our own
- * flags (starved, close_notify seen), and the queue is put back as it was. */
+ * The error queue belongs to the host's thread as well, and SSL_get_error() judges by whatever lies
+ * there. So results are told apart by our own flags (starved, close_notify seen), and the queue is
+ * put back as it was. */
 #include "tls_local.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -153,7 +154,8 @@ static enum tls_result broken(struct tls *t)
 	return TLS_BROKEN;
 }
 
-/* OpenSSL asks verify_peer() about a certificate; where there is none (anonymous ciphers) it asks nobody. */
+/* OpenSSL asks verify_peer() about a certificate; where there is none (anonymous ciphers) it asks
+ * nobody. */
 static bool is_authenticated(struct tls *t)
 {
 	if (!(t->context->verdict.needs & (NEED_CHAIN | NEED_NAME | NEED_PIN)) ||
@@ -163,8 +165,8 @@ static bool is_authenticated(struct tls *t)
 	return false;
 }
 
-/* OpenSSL bounds messages, not their number: HelloRequests are skipped as they come (RFC 5246 section 7.4.1.1). A chain of certificates has 100 KiB
- * there, and everything else is small. */
+/* OpenSSL bounds messages, not their number: HelloRequests are skipped as they come (RFC 5246
+ * section 7.4.1.1). A chain of certificates has 100 KiB there, and everything else is small. */
 static bool is_endless(struct tls *t)
 {
 	t->shaken += t->in.n;
@@ -220,8 +222,8 @@ enum tls_result tls_open(struct tls *t, void *plain, size_t room, size_t *got)
 		else
 			result = t->starved && !t->stuck ? TLS_MORE : broken(t);
 	}
-	/* A KeyUpdate that the peer asks for is sent now, and not with the next record: processes that share the session shall agree
-	 * on when that was (record_share.c). */
+	/* A KeyUpdate that the peer asks for is sent now, and not with the next record: processes
+	 * that share the session shall agree on when that was (record_share.c). */
 	if (!t->notified && SSL_get_key_update_type(t->ssl) != SSL_KEY_UPDATE_NONE)
 		send_key_update(t);
 	/* A look at the queue is dear, and a record that could be opened has put nothing there. */
@@ -238,8 +240,9 @@ enum tls_result tls_seal(struct tls *t, const void *plain, size_t n)
 
 	if (t->why[0] || context_dead())
 		return TLS_BROKEN;
-	/* The host's errors are not put aside: that costs more than the encryption of a line. They are lost when sealing fails, which is for want of
-	 * memory, for what the wire does not take is no error of OpenSSL's. */
+	/* The host's errors are not put aside: that costs more than the encryption of a line. They
+	 * are lost when sealing fails, which is for want of memory, for what the wire does not take
+	 * is no error of OpenSSL's. */
 	if (SSL_write_ex(t->ssl, plain, n, &done) != 1) {
 		broken(t);
 		if (!t->stuck)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * tls_show: what was agreed, and the peer's certificates, as lines for a person. For `starttls probe`.
+ * tls_show: what was agreed, and the peer's certificates, as lines for a person. For `starttls
+ * probe`.
  *
- * Names in certificates are the peer's to choose: subjects are written by RFC 2253, which escapes what is no ASCII and no text, other names
- * as they are, with their length. */
+ * Names in certificates are the peer's to choose: subjects are written by RFC 2253, which escapes
+ * what is no ASCII and no text, other names as they are, with their length. */
 #include "tls_local.h"
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * tls_verify: is the peer who the policy says it is? Called by OpenSSL inside the handshake, before the peer's Finished is
- * believed, so a wrong certificate is answered with an alert and no byte of the app.
+ * tls_verify: is the peer who the policy says it is? Called by OpenSSL inside the handshake, before
+ * the peer's Finished is believed, so a wrong certificate is answered with an alert and no byte of
+ * the app.
  *
- * Every layer of the policy that spoke must be content: its trust anchors, its name, its pins (RFC 5280 6; RFC 6125 6.4; RFC 7469
- * 2.4 for the pin's form). */
+ * Every layer of the policy that spoke must be content: its trust anchors, its name, its pins (RFC
+ * 5280 6; RFC 6125 6.4; RFC 7469 2.4 for the pin's form). */
 #include "tls_local.h"
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * tls_why: what OpenSSL reports, as one English sentence with its remedy. The sentences go into logs and into the app's own protocol,
- * so none of them holds a byte that the peer chose (CVE-2024-10977). */
+ * tls_why: what OpenSSL reports, as one English sentence with its remedy. The sentences go into
+ * logs and into the app's own protocol, so none of them holds a byte that the peer chose
+ * (CVE-2024-10977). */
 #include "tls_local.h"
 #include <stdarg.h>
 #include <stdio.h>

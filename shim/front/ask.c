@@ -63,7 +63,8 @@ static void survive_fork(void)
 	pthread_atfork(loading_lock, loading_unlock, loading_unlock);
 }
 
-/* The policy of this process. NULL: memory is out. It is tried again then, for the next connection shall not suffer. */
+/* The policy of this process. NULL: memory is out. It is tried again then, for the next connection
+ * shall not suffer. */
 static const struct policy *get_policy(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;

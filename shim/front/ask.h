@@ -5,12 +5,15 @@
 
 #include "../engine.h"
 
-/* This thread is reading the policy or opening the engine, and either may connect (a name service asked about a user): that must not come
- * back to us. Signals are kept out meanwhile: a handler that dialled then, or left by siglongjmp(), would not be heard, and its connection be plaintext. */
+/* This thread is reading the policy or opening the engine, and either may connect (a name service
+ * asked about a user): that must not come back to us. Signals are kept out meanwhile: a handler
+ * that dialled then, or left by siglongjmp(), would not be heard, and its connection be
+ * plaintext. */
 extern _Thread_local bool ask_busy __attribute__((visibility("hidden")));
 
-/* What the policy says of this connection: fills *v. Memory is out: all of them are refused, but the next question is asked anew. Blocks on
- * files at the first question; may allocate; not async-signal-safe. */
+/* What the policy says of this connection: fills *v. Memory is out: all of them are refused, but
+ * the next question is asked anew. Blocks on files at the first question; may allocate; not
+ * async-signal-safe. */
 void ask_policy(const struct order *o, struct verdict *v);
 
 /* Read it now, if it has not been read: keeps errno. Blocks and allocates likewise. */

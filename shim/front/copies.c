@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * copies: which descriptors may be copies of one another. The kernel tells: copies of a socket have its inode. */
+ * copies: which descriptors may be copies of one another. The kernel tells: copies of a socket have
+ * its inode. */
 #include "copies.h"
 #include <errno.h>
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * guard: see the header. Strings of the environment are compared by hand: it may be anybody's, not this process's. */
+ * guard: see the header. Strings of the environment are compared by hand: it may be anybody's, not
+ * this process's. */
 #include "guard.h"
 #include "../../policy/hold.h"
 #include "everywhere.h"
@@ -120,7 +121,8 @@ static bool is_starttls(const char *path, const char *run)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* It may lie outside of a new root directory, or where a new user may not go; the loader then says a word on stderr, and goes on. */
+/* It may lie outside of a new root directory, or where a new user may not go; the loader then says
+ * a word on stderr, and goes on. */
 static bool library_is_there(const char *run)
 {
 	char library[PATH_MAX];
@@ -144,8 +146,8 @@ static void tell(void *path, const char *why)
 		syscall(SYS_write, STDERR_FILENO, line, n);
 }
 
-/* Why the loader will not put the library into whatever this process executes; NULL: it will, where the program's file lets it. *loader:
- * the only one that will; NULL: any. */
+/* Why the loader will not put the library into whatever this process executes; NULL: it will, where
+ * the program's file lets it. *loader: the only one that will; NULL: any. */
 static const char *obstacle(char *const envp[], const char *run, const char **loader)
 {
 	*loader = NULL;

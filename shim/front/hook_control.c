@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * hook_control: fcntl and ioctl. libc declares them variadic, which is why no libc header that does so is included here: every caller
- * passes one more argument or none, libc fetches it as a pointer whatever it is, and a fixed third parameter arrives in the same
- * place without the cost of va_start() on every call. */
+ * hook_control: fcntl and ioctl. libc declares them variadic, which is why no libc header that does
+ * so is included here: every caller passes one more argument or none, libc fetches it as a pointer
+ * whatever it is, and a fixed third parameter arrives in the same place without the cost of
+ * va_start() on every call. */
 #include "adopt.h"
 #include "copies.h"
 #include "hook.h"
@@ -23,7 +24,8 @@ static SLOW int duplicate(int fd, int cmd, void *arg)
 	struct conn *c;
 	int copy;
 
-	if (table_has(fd) && process_estranged()) { /* a copy that we cannot track would carry plaintext */
+	/* a copy that we cannot track would carry plaintext */
+	if (table_has(fd) && process_estranged()) {
 		errno = EPERM;
 		return -1;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * hook_exec: programs that are executed, and inherit descriptors of ours (heir.h), and under `starttls run` the library (guard.h). popen, system and posix_spawn make their child within libc; what it
- * gets must be right beforehand. */
+ * hook_exec: programs that are executed, and inherit descriptors of ours (heir.h), and under
+ * `starttls run` the library (guard.h). popen, system and posix_spawn make their child within libc;
+ * what it gets must be right beforehand. */
 #include "guard.h"
 #include "heir.h"
 #include "hook.h"
@@ -13,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* exec() that returns has failed. The array of a longer environment lies in the frame of the hook: a child of vfork() must not
- * allocate. */
+/* exec() that returns has failed. The array of a longer environment lies in the frame of the hook:
+ * a child of vfork() must not allocate. */
 #define EXECUTE(path, envp, call) \
 	do { \
 		size_t room = guard_room(envp); \
@@ -73,7 +74,8 @@ HOOK int execveat(int dir, const char *path, char *const argv[], char *const env
 	EXECUTE(name_at(dir, path, name), envp, real.execveat(dir, path, argv, envp, flags));
 }
 
-/* The words behind `first`, up to and with the NULL, in the caller's frame: a child of vfork() must not allocate. */
+/* The words behind `first`, up to and with the NULL, in the caller's frame: a child of vfork() must
+ * not allocate. */
 #define GATHER(argv, first, args) \
 	do { \
 		va_list counting; \
@@ -121,8 +123,8 @@ HOOK int execle(const char *path, const char *arg, ...)
 	return execve(path, argv, envp);
 }
 
-/* File actions are opaque, so what goes into them is noticed: descriptors that some child is to get by a dup2(). A superset, for no
- * object's end is noticed. */
+/* File actions are opaque, so what goes into them is noticed: descriptors that some child is to get
+ * by a dup2(). A superset, for no object's end is noticed. */
 enum { NOTED = 1024 };
 static _Atomic bool noted[NOTED];
 static _Atomic bool noted_above;

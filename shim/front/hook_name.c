@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * hook_name: listening to the app asking the resolver. Answers, errno and h_errno are libc's, untouched. */
+ * hook_name: listening to the app asking the resolver. Answers, errno and h_errno are libc's,
+ * untouched. */
 #include "hook.h"
 #include "names.h"
 #include <errno.h>

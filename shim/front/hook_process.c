@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * hook_process: descriptors that end or multiply. In a vfork() child, whose descriptors are not those that the table describes, only
- * the kernel is asked (process.h). */
+ * hook_process: descriptors that end or multiply. In a vfork() child, whose descriptors are not
+ * those that the table describes, only the kernel is asked (process.h). */
 #include "adopt.h"
 #include "copies.h"
 #include "hook.h"
@@ -24,7 +24,8 @@ static SLOW int close_ours(int fd)
 
 	if (process_borrowed())
 		return real.close(fd);
-	/* Who is cancelled in close(2) leaves the descriptor open. Once the session is ended it must go. */
+	/* Who is cancelled in close(2) leaves the descriptor open. Once the session is ended it
+	 * must go. */
 	pthread_testcancel();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	left = slot_release(fd);
@@ -61,7 +62,8 @@ static void leave_between(unsigned first, unsigned last)
 		inherit_set(fd, false);
 }
 
-/* With CLOSE_RANGE_CLOEXEC nothing is closed yet; with CLOSE_RANGE_UNSHARE only for this thread, if there are others. */
+/* With CLOSE_RANGE_CLOEXEC nothing is closed yet; with CLOSE_RANGE_UNSHARE only for this thread, if
+ * there are others. */
 HOOK int close_range(unsigned first, unsigned last, int flags)
 {
 	bool parts = flags & (int)CLOSE_RANGE_UNSHARE && !__libc_single_threaded;
@@ -148,7 +150,8 @@ static int replace(int fd, int to, int flags, bool three)
 	return three ? real.dup3(fd, to, flags) : real.dup2(fd, to);
 }
 
-/* No room in the table, or another thread is just replacing `to`: then as dup(2) says of such races. */
+/* No room in the table, or another thread is just replacing `to`: then as dup(2) says of such
+ * races. */
 static int refuse_copy(int to)
 {
 	errno = table_has(to) ? EBUSY : ENOMEM;

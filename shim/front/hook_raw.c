@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * hook_raw: syscall(2), for the sake of one number. libuv, and so node, closes its descriptors by syscall(SYS_close) to keep
- * close() from being a cancellation point; what the app said last would be lost with it, and the peer would miss its close_notify.
+ * hook_raw: syscall(2), for the sake of one number. libuv, and so node, closes its descriptors by
+ * syscall(SYS_close) to keep close() from being a cancellation point; what the app said last would
+ * be lost with it, and the peer would miss its close_notify.
  *
- * Everything else passes untouched: read and write by number are the program's way of saying that it wants the kernel itself. It is made here
- * and not by libc, which may be asked while the loader is looking a function of libc's up for us (real.h). */
+ * Everything else passes untouched: read and write by number are the program's way of saying that
+ * it wants the kernel itself. It is made here and not by libc, which may be asked while the loader
+ * is looking a function of libc's up for us (real.h). */
 #include "hook.h"
 #include <errno.h>
 #include <sys/syscall.h>
@@ -48,8 +50,9 @@ static SLOW long close_ours(long fd)
 	return close((int)fd);
 }
 
-/* Under a name of its own, because libc's is variadic: every caller passes up to six more arguments, and they are fetched whatever there is (as
- * libc does). A leaf as libc's is, with nothing of its own on the stack: it may be clone() that is called. */
+/* Under a name of its own, because libc's is variadic: every caller passes up to six more
+ * arguments, and they are fetched whatever there is (as libc does). A leaf as libc's is, with
+ * nothing of its own on the stack: it may be clone() that is called. */
 HOOK long raw_call(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
 
 long raw_call(long number, long a, long b, long c, long d, long e, long f)

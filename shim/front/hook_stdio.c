@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * hook_stdio: libc's own reads and writes, which no hook sees: formatted output on a descriptor, and streams.
+ * hook_stdio: libc's own reads and writes, which no hook sees: formatted output on a descriptor,
+ * and streams.
  *
  *   fdopen(fd)               ─► a stream of ours (stream.h) when fd is ours or may become so
  *   stdin, stdout, stderr    ─► replaced when descriptor 0, 1 or 2 becomes ours (adopt.c) */
@@ -52,8 +53,9 @@ HOOK int __dprintf_chk(int fd, int flag, const char *format, ...)
 	HOOK_VARIADIC(format, __vdprintf_chk(fd, flag, format, args));
 }
 
-/* May it become ours later? A stream cannot change its nature then, so every TCP socket that is not connected gets one of ours. For
- * what is no socket only fstat(2) is called, which every filter of system calls allows. */
+/* May it become ours later? A stream cannot change its nature then, so every TCP socket that is not
+ * connected gets one of ours. For what is no socket only fstat(2) is called, which every filter of
+ * system calls allows. */
 static bool undialled(int fd)
 {
 	struct sockaddr_storage peer;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * hook_wide: every function for wide characters on a stream. On streams that are not ours: libc's. */
+ * hook_wide: every function for wide characters on a stream. On streams that are not ours:
+ * libc's. */
 #include "hook.h"
 #include "stream.h"
 #include "stream_wide.h"
@@ -152,8 +153,8 @@ HOOK int __wprintf_chk(int flag, const wchar_t *format, ...)
 	HOOK_VARIADIC(format, __vfwprintf_chk(stdout, flag, format, args));
 }
 
-/* --- formatted input: each function as often as there were C standards with another idea of it. Under the first one's names the headers give us
- * those of the second. */
+/* --- formatted input: each function as often as there were C standards with another idea of it.
+ * Under the first one's names the headers give us those of the second. */
 
 extern int gnu_vfwscanf(FILE *file, const wchar_t *format, va_list args) __asm__("vfwscanf");
 extern int gnu_vwscanf(const wchar_t *format, va_list args) __asm__("vwscanf");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * inherit: which of our descriptors the app means to leave to the programs it executes.
  *
- * The kernel's own flag is FD_CLOEXEC on every descriptor in the table, always: a program that is executed behind our back (a raw system
- * call, posix_spawn, popen) finds the descriptor closed, and cannot say a word on it in plaintext. What the app asked for is kept here, told to it by
- * F_GETFD, and acted on where an exec() is ours to see (hook_exec.c).
+ * The kernel's own flag is FD_CLOEXEC on every descriptor in the table, always: a program that is
+ * executed behind our back (a raw system call, posix_spawn, popen) finds the descriptor closed, and
+ * cannot say a word on it in plaintext. What the app asked for is kept here, told to it by F_GETFD,
+ * and acted on where an exec() is ours to see (hook_exec.c).
  *
  * All keep errno, take no lock and are async-signal-safe; fd must be below TABLE_FDS. */
 #ifndef STARTTLS_INHERIT_H
@@ -11,7 +12,8 @@
 
 #include <stdbool.h>
 
-/* fd is ours from now on: take the kernel's flag. And: it is not any more, though open; give it back. */
+/* fd is ours from now on: take the kernel's flag. And: it is not any more, though open; give it
+ * back. */
 void inherit_hide(int fd);
 void inherit_show(int fd);
 

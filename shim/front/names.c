@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* IPv4 addresses are kept as IPv4-mapped ones, which apps with one AF_INET6 socket for all connect to. */
+/* IPv4 addresses are kept as IPv4-mapped ones, which apps with one AF_INET6 socket for all connect
+ * to. */
 struct entry {
 	struct in6_addr address;
 	uint16_t next; /* in the chain, newest first; index + 1, 0 ends it */
@@ -85,7 +86,8 @@ static unsigned this_thread(void)
 	return mine;
 }
 
-/* The link that points to the newest entry for key that is of this thread, or to the end of its chain. */
+/* The link that points to the newest entry for key that is of this thread, or to the end of its
+ * chain. */
 static uint16_t *link_to(const struct in6_addr *key, unsigned thread)
 {
 	uint16_t *link = chain_of(key);
@@ -129,8 +131,9 @@ static void remember(const struct in6_addr *key, unsigned thread, const char *na
 	oldest = (oldest + 1) % NAMES_KEPT;
 }
 
-/* Lower case, no trailing dot, letters, digits, '-', '_' and '.'. False for anything else and for literal addresses, also in the old
- * forms that inet_aton(3) and so getaddrinfo take ("127.1", "0x7f000001"): no name with a certificate ends in a number. */
+/* Lower case, no trailing dot, letters, digits, '-', '_' and '.'. False for anything else and for
+ * literal addresses, also in the old forms that inet_aton(3) and so getaddrinfo take ("127.1",
+ * "0x7f000001"): no name with a certificate ends in a number. */
 static bool host_name(const char *asked, char name[static NAME_ROOM])
 {
 	size_t n = strlen(asked);

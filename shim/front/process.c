@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * process: the pid tells, because vfork() runs no handlers; and a page with MADV_WIPEONFORK, which is empty in a child that has a memory of its own. */
+ * process: the pid tells, because vfork() runs no handlers; and a page with MADV_WIPEONFORK, which
+ * is empty in a child that has a memory of its own. */
 #include "process.h"
 #include <errno.h>
 #include <pthread.h>
@@ -9,10 +10,11 @@
 #include <unistd.h>
 
 static _Atomic pid_t owner;          /* 0: not known */
-static _Atomic bool watching;        /* process_own() has been called: there is something to protect */
+static _Atomic bool watching;        /* process_own() has been called: there is something to
+				      * protect */
 static _Atomic char *_Atomic intact; /* 1, in a forked child 0; NULL: the kernel has no such page */
 
-static _Thread_local bool apart;     /* this thread has descriptors of its own */
+static _Thread_local bool apart; /* this thread has descriptors of its own */
 
 static void note(void)
 {
@@ -51,7 +53,8 @@ bool process_borrowed(void)
 		return false;
 	if (watching || *intact)
 		return true;
-	note(); /* forked without the C library, but there is nothing of ours yet that could suffer */
+	note(); /* forked without the C library, but there is nothing of ours yet that could
+		 * suffer */
 	return false;
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * stream: stdio streams whose bytes take the way of our hooks. libc's own streams read and write where no hook sees it, so on a
- * connection of ours they would speak plaintext.
+ * stream: stdio streams whose bytes take the way of our hooks. libc's own streams read and write
+ * where no hook sees it, so on a connection of ours they would speak plaintext.
  *
  *   fprintf ─► FILE of fopencookie(3) ─► ours? ─ yes ─► io_transmit ─► TLS         fileno() says the descriptor, as ever
  *                                              └ no ──► write(2)                  (not connected yet, or not a connection at all)
  *
- * glibc makes such streams byte streams for good: wide characters are converted above them (stream_wide.h). None of these functions is
- * async-signal-safe; all allocate. */
+ * glibc makes such streams byte streams for good: wide characters are converted above them
+ * (stream_wide.h). None of these functions is async-signal-safe; all allocate. */
 #ifndef STARTTLS_STREAM_H
 #define STARTTLS_STREAM_H
 
@@ -22,8 +22,9 @@ struct wide *stream_wide(FILE *file);
 /* As freopen(3) on a stream of ours: it stays one, whatever it is now about. */
 FILE *stream_reopen(const char *path, const char *mode, FILE *file);
 
-/* fd has become ours: let no stream of libc's speak on it. stdin, stdout and stderr become streams of ours; any other that
- * libc has opened on this number fails with EBADF from now on. False: out of memory. Takes libc's lock of all streams. */
+/* fd has become ours: let no stream of libc's speak on it. stdin, stdout and stderr become streams
+ * of ours; any other that libc has opened on this number fails with EBADF from now on. False: out
+ * of memory. Takes libc's lock of all streams. */
 bool stream_take(int fd);
 
 /* Write out what waits in streams of ours, but for those that another thread is using. */

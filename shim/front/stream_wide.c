@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * stream_wide: conversion between wide characters and the bytes of a stream; stream_wide.h has the picture. */
+ * stream_wide: conversion between wide characters and the bytes of a stream; stream_wide.h has the
+ * picture. */
 #include "stream_wide.h"
 #include "real.h"
 #include "stream.h"
@@ -130,8 +131,8 @@ wchar_t *wide_get_line(wchar_t *text, int n, FILE *file)
 	return text;
 }
 
-/* A character that the locale does not have, by others that it has: so do libc's wide streams, but not wcrtomb(). Returns how many
- * bytes, 0 when there is no way. */
+/* A character that the locale does not have, by others that it has: so do libc's wide streams, but
+ * not wcrtomb(). Returns how many bytes, 0 when there is no way. */
 static size_t transliterate(wchar_t c, char *bytes, size_t room)
 {
 	char set[64], *from = (char *)&c, *to = bytes;
@@ -248,8 +249,9 @@ wint_t wide_unget(wint_t c, FILE *file)
 	return done ? c : WEOF;
 }
 
-/* --- scanning: libc scans a copy of what has come, in a file of its own. When it would have read on, more is fetched, and it begins anew; what it
- * has not used goes back. So it waits for the peer exactly when it would have waited at the stream itself. */
+/* --- scanning: libc scans a copy of what has come, in a file of its own. When it would have read
+ * on, more is fetched, and it begins anew; what it has not used goes back. So it waits for the peer
+ * exactly when it would have waited at the stream itself. */
 
 struct scan {
 	FILE *from, *copy;

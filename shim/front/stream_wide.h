@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * stream_wide: wide characters on streams of ours (stream.h), which to libc are streams of bytes only.
+ * stream_wide: wide characters on streams of ours (stream.h), which to libc are streams of bytes
+ * only.
  *
  *   fputws ─► wcrtomb ─► fwrite ─┐                        ┌─ getc ─► mbrtowc ─► fgetws
  *   fwprintf ─► in memory ───────┴─► stream of bytes ◄────┴─ getc ─► a file of libc's own in memory ─► fwscanf
  *
- * As in libc, a stream takes on an orientation with its first use, and a wide one converts by the locale of that moment. Unlike there, the functions for
- * bytes do not fail on a wide stream; C leaves open what they do.
+ * As in libc, a stream takes on an orientation with its first use, and a wide one converts by the
+ * locale of that moment. Unlike there, the functions for bytes do not fail on a wide stream; C
+ * leaves open what they do.
  *
- * Contracts are those of the libc functions, for `file` a stream of ours. All lock it. None is async-signal-safe. */
+ * Contracts are those of the libc functions, for `file` a stream of ours. All lock it. None is
+ * async-signal-safe. */
 #ifndef STARTTLS_STREAM_WIDE_H
 #define STARTTLS_STREAM_WIDE_H
 
@@ -21,8 +24,10 @@
 /* What there is to know of a stream; zeroes at first. */
 struct wide {
 	bool oriented;
-	locale_t locale;       /* of the moment when it was; 0: out of memory then, the thread's own */
-	char part[MB_LEN_MAX]; /* of a character whose other bytes have not come yet, or never will */
+	locale_t locale;       /* of the moment when it was; 0: out of memory then, the thread's
+				* own */
+	char part[MB_LEN_MAX]; /* of a character whose other bytes have not come yet, or never
+				* will */
 	size_t parts;
 };
 
@@ -39,8 +44,9 @@ int wide_put_text(const wchar_t *text, FILE *file);
 /* With flag as __vfwprintf_chk, without as vfwprintf. */
 int wide_print(FILE *file, int flag, const wchar_t *format, va_list args);
 
-/* As vfwscanf, carried out by `scan`, which is one of libc's. It may be called several times, when what it scans comes in pieces; what the last
- * call stored counts. (Memory that the format asks for by %m is then lost as often.) */
+/* As vfwscanf, carried out by `scan`, which is one of libc's. It may be called several times, when
+ * what it scans comes in pieces; what the last call stored counts. (Memory that the format asks for
+ * by %m is then lost as often.) */
 int wide_scan(FILE *file, int (*scan)(FILE *, const wchar_t *, va_list), const wchar_t *format,
 	      va_list args);
 

@@ -4,7 +4,8 @@
  *   fd ─► state byte (1 MiB of .bss, untouched pages cost nothing) ─ 0: not ours, one load and one branch
  *          └► slot ─► struct conn (reference counted)
  *
- * Lookups take no lock, make no system call, keep errno and are async-signal-safe. table_put allocates. */
+ * Lookups take no lock, make no system call, keep errno and are async-signal-safe. table_put
+ * allocates. */
 #ifndef STARTTLS_TABLE_H
 #define STARTTLS_TABLE_H
 
@@ -13,7 +14,8 @@
 
 enum {
 	TABLE_FDS = 1 << 20
-}; /* Linux's default fs.nr_open; above it no connection can be watched, so a watched one is refused */
+}; /* Linux's default fs.nr_open; above it no connection can be watched, so a watched one is
+    * refused */
 
 extern _Atomic unsigned char table_state[TABLE_FDS] __attribute__((visibility("hidden")));
 
@@ -33,34 +35,38 @@ static inline struct conn *table_get(int fd)
 	return table_has(fd) ? table_take(fd) : NULL;
 }
 
-/* The conn that fd, which table_has(), may have, without a reference: for engine->receive_waiting only. */
+/* The conn that fd, which table_has(), may have, without a reference: for engine->receive_waiting
+ * only. */
 struct conn *table_peek(int fd);
 
 /* Is fd's slot that of c, and is nobody just closing it? */
 bool table_holds(struct conn *c, int fd);
 
-/* Point fd at c, which gives the slot one reference of the caller's. False, and the reference stays the caller's: out of memory, fd
- * too large, or the slot is not empty. Takes the writers' lock. */
+/* Point fd at c, which gives the slot one reference of the caller's. False, and the reference stays
+ * the caller's: out of memory, fd too large, or the slot is not empty. Takes the writers' lock. */
 bool table_put(int fd, struct conn *c);
 
-/* Point fd at c before the kernel's dup2() makes it a copy, so that no call of another thread on that number reaches the kernel in plaintext
- * between the two: until table_settle (done) or table_unreserve (failed) such calls wait. As table_put otherwise, but takes the place of one that
- * is leaving, whose reference is dropped; table_unreserve leaves the reference to the caller again. */
+/* Point fd at c before the kernel's dup2() makes it a copy, so that no call of another thread on
+ * that number reaches the kernel in plaintext between the two: until table_settle (done) or
+ * table_unreserve (failed) such calls wait. As table_put otherwise, but takes the place of one that
+ * is leaving, whose reference is dropped; table_unreserve leaves the reference to the caller
+ * again. */
 bool table_reserve(int fd, struct conn *c);
 void table_settle(int fd, struct conn *c);
 void table_unreserve(int fd, struct conn *c);
 
-/* Empty the slot and return its conn, the slot's reference now being the caller's; NULL when fd was not ours.
- * Of several callers exactly one gets it. Takes the writers' lock. */
+/* Empty the slot and return its conn, the slot's reference now being the caller's; NULL when fd was
+ * not ours. Of several callers exactly one gets it. Takes the writers' lock. */
 struct conn *table_remove(int fd);
 
-/* Closing in three steps, so that at no moment a call of another thread on the same number reaches the kernel in plaintext while the TLS
- * connection is still behind it:
+/* Closing in three steps, so that at no moment a call of another thread on the same number reaches
+ * the kernel in plaintext while the TLS connection is still behind it:
  *   table_leave    the slot keeps its conn, calls still find it; returns the conn with a reference for the caller, to exactly one of several
  *   table_going    just before the kernel's close: calls wait for the moment it takes
  *   table_vacate   just after: the slot is empty and its reference dropped
- * leave and vacate take the writers' lock. going and vacate are for who got the conn from leave, and do nothing to a slot that nobody leaves;
- * vacate neither when somebody else's conn is in it by now (c NULL: whoever's). */
+ * leave and vacate take the writers' lock. going and vacate are for who got the conn from leave,
+ * and do nothing to a slot that nobody leaves; vacate neither when somebody else's conn is in it by
+ * now (c NULL: whoever's). */
 struct conn *table_leave(int fd);
 void table_going(int fd);
 void table_vacate(int fd, struct conn *c);
@@ -74,8 +80,9 @@ void table_forget(struct conn *c);
 /* One more reference to a conn of which the caller has one; returns c. */
 struct conn *table_more(struct conn *c);
 
-/* Drop one reference that nobody needs any more (the engine does this for the calls it serves). If it is the last one, which happens
- * when a lookup lost the race with the last close, it is table_last's to consume. */
+/* Drop one reference that nobody needs any more (the engine does this for the calls it serves). If
+ * it is the last one, which happens when a lookup lost the race with the last close, it is
+ * table_last's to consume. */
 void table_drop(struct conn *c);
 extern void (*table_last)(struct conn *) __attribute__((visibility("hidden")));
 

@@ -89,7 +89,8 @@ static int refuse(const struct dial *d, const char *why)
 	return -1;
 }
 
-/* The administrator must hear of a broken policy once, loudly; each connection it costs is a refusal like others. */
+/* The administrator must hear of a broken policy once, loudly; each connection it costs is a
+ * refusal like others. */
 static int refuse_broken(const struct dial *d)
 {
 	static atomic_flag told = ATOMIC_FLAG_INIT;
@@ -133,7 +134,8 @@ static bool put(int fd, struct conn *c)
 	return true;
 }
 
-/* The kernel must say "readable" from the first byte on, for a record is not what the app counts: a low-water mark is ours to keep. */
+/* The kernel must say "readable" from the first byte on, for a record is not what the app counts: a
+ * low-water mark is ours to keep. */
 static void take_low_water(int fd, struct conn *c)
 {
 	int bytes = 1, one = 1;
@@ -145,7 +147,8 @@ static void take_low_water(int fd, struct conn *c)
 	engine->low_water(table_more(c), bytes);
 }
 
-/* What the app says must not wait in the kernel for a SYN that waits for it: the peer may be the one to speak first. */
+/* What the app says must not wait in the kernel for a SYN that waits for it: the peer may be the
+ * one to speak first. */
 static void connect_at_once(int fd)
 {
 	int no = 0;
@@ -210,8 +213,9 @@ static int connect_watched(int fd, const struct sockaddr *addr, socklen_t len, s
 	return -1;
 }
 
-/* Has an FTP control connection of ours announced this one (engine.h, open_data)? Then a conn, in the table; or NULL, with *why or
- * without. The policy is not asked: the control connection's rule holds. */
+/* Has an FTP control connection of ours announced this one (engine.h, open_data)? Then a conn, in
+ * the table; or NULL, with *why or without. The policy is not asked: the control connection's rule
+ * holds. */
 static struct conn *open_data(int fd, struct dial *d, const struct sockaddr *own, const char **why)
 {
 	socklen_t n = sizeof(d->order.cookie);

@@ -187,7 +187,8 @@ static enum move inside(struct talk *t, enum side from, uint8_t *unit, size_t n)
 	return MOVE_KEEP;
 }
 
-/* One line of a header that gives nothing away: a field that only says who is asked, and by what program. */
+/* One line of a header that gives nothing away: a field that only says who is asked, and by what
+ * program. */
 static bool is_harmless_field(struct span line)
 {
 	static const char *const names[] = {"Host", "Connection", "Upgrade", "User-Agent"};
@@ -202,7 +203,8 @@ static bool is_harmless_field(struct span line)
 	return false;
 }
 
-/* `by app`: what we would ask ourselves (RFC 2817 section 3.2). Every other request is one that TLS was wanted for. */
+/* `by app`: what we would ask ourselves (RFC 2817 section 3.2). Every other request is one that TLS
+ * was wanted for. */
 static bool harmless(struct talk *t, struct span unit)
 {
 	struct span line, upgrade;

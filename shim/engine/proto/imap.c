@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * imap: upgrade before the app has seen anything (RFC 9051 sections 6.2.1 and 11.1, RFC 3501 section 6.2.1).
+ * imap: upgrade before the app has seen anything (RFC 9051 sections 6.2.1 and 11.1, RFC 3501
+ * section 6.2.1).
  *
  *   P * OK [CAPABILITY …] mx    held; what the app says is held too
  *   p 3f… CAPABILITY            asked even when the greeting listed it: one way is enough
@@ -153,8 +154,8 @@ static bool harmless(struct talk *t, struct span unit)
 	return line_is_one_of(unit, forms);
 }
 
-/* BYE instead of a greeting, or at any time; an ALERT must be shown to the user (RFC 9051 sections 7.1
- * and 7.1.5). */
+/* BYE instead of a greeting, or at any time; an ALERT must be shown to the user (RFC 9051 sections
+ * 7.1 and 7.1.5). */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
 	(void)cause;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * irc: upgrade before registration (the IRCv3 `tls` extension; RFC 2812). The extension is deprecated in favour of TLS
- * from the first byte (`proto tls`), but it is what old servers have.
+ * irc: upgrade before registration (the IRCv3 `tls` extension; RFC 2812). The extension is
+ * deprecated in favour of TLS from the first byte (`proto tls`), but it is what old servers have.
  *
  *   p STARTTLS                    at once: some apps wait for the peer, most peers wait for the app
  *   A PASS, NICK, USER            held
  *   P :irc NOTICE * :Looking up…  may come at any time, before STARTTLS has left even
  *   P :irc 670 * :go              handshake; then what the app said, inside TLS
  *
- * Surprising: a server that knows no STARTTLS may say so (421, 451), or nothing. Nobody else waits longer than SILENCE
- * for an answer to a word; then the policy decides: under `may` the app goes on in plaintext, with the notices so far. */
+ * Surprising: a server that knows no STARTTLS may say so (421, 451), or nothing. Nobody else waits
+ * longer than SILENCE for an answer to a word; then the policy decides: under `may` the app goes on
+ * in plaintext, with the notices so far. */
 #include "../proto.h"
 
 enum { SILENCE = 15 }; /* seconds; servers drop who has not registered after 30 or 60 */
@@ -26,7 +27,8 @@ static bool is_any(struct span word, const char *const *of)
 	return false;
 }
 
-/* What a server says to whoever connects: held for the app, forgotten when TLS is up. 020 is IRCnet's "please wait". */
+/* What a server says to whoever connects: held for the app, forgotten when TLS is up. 020 is
+ * IRCnet's "please wait". */
 static bool is_chatter(struct span word)
 {
 	static const char *const words[] = {"NOTICE", "020", "PING", NULL};

@@ -8,8 +8,8 @@
  * A message is  30 LENGTH  02 LENGTH ID  OPERATION LENGTH …  in BER, definite lengths only (RFC 4511
  * section 5.1), which may be longer than they need be: WinLDAP writes 84 00 00 00 0c.
  *
- * Surprising: an app that does StartTLS itself is let ask, with its own id, and we step aside for its
- * ClientHello; but whether the answer was good is for us to say. */
+ * Surprising: an app that does StartTLS itself is let ask, with its own id, and we step aside for
+ * its ClientHello; but whether the answer was good is for us to say. */
 #include "../proto.h"
 
 enum { OWN = 1, AGREED = 2 }; /* talk_proto.seen; talk_proto.code is the id we wait for */
@@ -36,8 +36,8 @@ enum {
 static const char start_tls[] = "1.3.6.1.4.1.1466.20037";
 static const char disconnection[] = "1.3.6.1.4.1.1466.20036"; /* RFC 4511 section 4.4.1 */
 
-/* Tag and length. Returns their bytes, with the length of what follows in *n; 0: more is needed; -1:
- * not in LDAP. */
+/* Tag and length. Returns their bytes, with the length of what follows in *n; 0: more is needed;
+ * -1: not in LDAP. */
 static int head(struct span in, size_t *n)
 {
 	int octets;
@@ -201,8 +201,8 @@ static enum move app(struct talk *t, struct span unit)
 	return MOVE_KEEP;
 }
 
-/* Is it whole, an answer to us, and nothing in it that does not belong there? Its texts and referrals
- * were written by nobody knows whom, and are not looked at. */
+/* Is it whole, an answer to us, and nothing in it that does not belong there? Its texts and
+ * referrals were written by nobody knows whom, and are not looked at. */
 static bool parse_answer(struct span unit, int *id, int *code)
 {
 	struct span message, value, result;
@@ -248,7 +248,8 @@ static enum move peer(struct talk *t, struct span unit)
 	return MOVE_KEEP;
 }
 
-/* StartTLS and nothing with it, neither a value nor controls (RFC 4511 sections 4.1.11 and 4.12); unbind, which is goodbye. */
+/* StartTLS and nothing with it, neither a value nor controls (RFC 4511 sections 4.1.11 and 4.12);
+ * unbind, which is goodbye. */
 static bool harmless(struct talk *t, struct span unit)
 {
 	struct span operation, request, name;

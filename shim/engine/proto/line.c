@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * line: what protocols of lines share: the parts of a line, a limit on their number, and the two moves
- * that need a reason. Contracts: proto.h.
+ * line: what protocols of lines share: the parts of a line, a limit on their number, and the two
+ * moves that need a reason. Contracts: proto.h.
  *
  *   "STLS  now\r\n" ─ line_text ─► "STLS  now" ─ line_word ─► "STLS", "now" */
 #include "../proto.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * mysql: CLIENT_SSL between greeting and answer (MySQL internals manual, "Connection Phase"; MariaDB
- * knowledge base, "Connection").
+ * mysql: CLIENT_SSL between greeting and answer (MySQL internals manual, "Connection Phase";
+ * MariaDB knowledge base, "Connection").
  *
  *   P #0 greeting, with CLIENT_SSL      a #0 the same without it: the app shall not try itself
  *   A #1 HandshakeResponse   held       p #1 SSLRequest: its first 32 bytes, with CLIENT_SSL; handshake
@@ -12,8 +12,9 @@
  * A packet is  length (3 bytes, low first)  number  payload. All after the first 8 bytes of capabilities is
  * copied unread, so MariaDB's own capabilities in bytes 28 to 31 come along.
  *
- * Surprising: the peer agrees by its greeting alone; it says nothing to SSLRequest. And since the app's
- * answer is made of this greeting's salt, no second connection can take it: no redial, even under `may`. */
+ * Surprising: the peer agrees by its greeting alone; it says nothing to SSLRequest. And since the
+ * app's answer is made of this greeting's salt, no second connection can take it: no redial, even
+ * under `may`. */
 #include "../proto.h"
 
 enum {
@@ -56,7 +57,8 @@ static enum move bad(struct talk *t, const char *why)
 	return MOVE_BAD;
 }
 
-/* The peer has no TLS to give; where the policy lets it be so, the app gets the packet as it came. */
+/* The peer has no TLS to give; where the policy lets it be so, the app gets the packet as it
+ * came. */
 static enum move no_tls(struct talk *t, struct span unit, const char *why)
 {
 	talk_proto(t)->why = why;
@@ -64,8 +66,8 @@ static enum move no_tls(struct talk *t, struct span unit, const char *why)
 	return MOVE_NOTLS;
 }
 
-/* protocol 1, version up to its NUL, thread 4, salt 8, zero 1, low capabilities 2. Returns where the
- * latter are in the packet; 0 when they are not. */
+/* protocol 1, version up to its NUL, thread 4, salt 8, zero 1, low capabilities 2. Returns where
+ * the latter are in the packet; 0 when they are not. */
 static size_t capabilities_at(struct span unit)
 {
 	const uint8_t *nul = memchr(unit.at + HEAD + 1, '\0', unit.n - HEAD - 1);
@@ -126,7 +128,8 @@ static enum move app(struct talk *t, struct span unit)
 	return MOVE_TLS;
 }
 
-/* 0xfe (AuthSwitch), 0x01 (AuthMoreData), 0x02 (the next factor) and what a plugin makes up go on. */
+/* 0xfe (AuthSwitch), 0x01 (AuthMoreData), 0x02 (the next factor) and what a plugin makes up go
+ * on. */
 static enum move inside(struct talk *t, enum side from, uint8_t *unit, size_t n)
 {
 	if (from == SIDE_PEER) {

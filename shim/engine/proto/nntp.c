@@ -7,9 +7,10 @@
  *   p STARTTLS
  *   P 382                      handshake; then the greeting to the app
  *
- * Surprising: a server that only passes news on (INN's innd) hands readers over to another program that may know TLS. So when
- * STARTTLS is missing and MODE-READER is listed, MODE READER is sent and the question put again (RFC 3977 section 5.3).
- * That mode outlives STARTTLS, and an app that sends MODE READER once more is answered as before. */
+ * Surprising: a server that only passes news on (INN's innd) hands readers over to another program
+ * that may know TLS. So when STARTTLS is missing and MODE-READER is listed, MODE READER is sent and
+ * the question put again (RFC 3977 section 5.3). That mode outlives STARTTLS, and an app that sends
+ * MODE READER once more is answered as before. */
 #include "../proto.h"
 
 enum { WAIT_GREETING, WAIT_CAPABILITIES, WAIT_LIST, WAIT_READER, WAIT_GO }; /* talk_proto.step */

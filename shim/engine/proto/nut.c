@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * nut: Network UPS Tools, upgraded before USERNAME and PASSWORD (the NUT network protocol, RFC 9271; lines end in LF).
+ * nut: Network UPS Tools, upgraded before USERNAME and PASSWORD (the NUT network protocol, RFC
+ * 9271; lines end in LF).
  *
  *   p STARTTLS                at once: the peer never greets
  *   A USERNAME upsmon         held
  *   P OK STARTTLS             handshake; then what the app said, inside TLS
  *
- * Surprising: NUT's own clients ask for STARTTLS themselves. That goes inside TLS too, is answered ERR
- * ALREADY-SSL-MODE, and they go on without. */
+ * Surprising: NUT's own clients ask for STARTTLS themselves. That goes inside TLS too, is answered
+ * ERR ALREADY-SSL-MODE, and they go on without. */
 #include "../proto.h"
 
 static void start(struct talk *t)
@@ -34,7 +35,8 @@ static bool harmless(struct talk *t, struct span unit)
 	return line_is_one_of(unit, forms);
 }
 
-/* An error begins with a known word, and more may follow it. NUT knows no temporary one; its clients try again after each. */
+/* An error begins with a known word, and more may follow it. NUT knows no temporary one; its
+ * clients try again after each. */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
 	(void)cause;

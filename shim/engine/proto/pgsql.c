@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * pgsql: PostgreSQL's SSLRequest in front of the app's first message (PostgreSQL documentation, "Message
- * Flow", SSL Session Encryption, and "Message Formats").
+ * pgsql: PostgreSQL's SSLRequest in front of the app's first message (PostgreSQL documentation,
+ * "Message Flow", SSL Session Encryption, and "Message Formats").
  *
  *   A StartupMessage         held: it names user and database
  *   p SSLRequest             00 00 00 08 04 d2 16 2f, our own
  *   P S                      handshake; then what is held, inside TLS
  *
- * The app may ask first. GSSENCRequest is answered N by us; our SSLRequest goes out with it, so that
- * the peer's answer makes the descriptor readable and the app comes for its N. An SSLRequest of the
- * app's is ours: if the answer is S it gets that, and we step aside for its ClientHello.
+ * The app may ask first. GSSENCRequest is answered N by us; our SSLRequest goes out with it, so
+ * that the peer's answer makes the descriptor readable and the app comes for its N. An SSLRequest
+ * of the app's is ours: if the answer is S it gets that, and we step aside for its ClientHello.
  *
- * Inside TLS one thing is edited: SCRAM-SHA-256-PLUS binds to a TLS that the app knows nothing of, and libpq, offered
- * it "over a non-SSL connection", suspects that TLS was stripped. It is taken out of the list of
- * AuthenticationSASL; from then on nothing is looked at.
+ * Inside TLS one thing is edited: SCRAM-SHA-256-PLUS binds to a TLS that the app knows nothing of,
+ * and libpq, offered it "over a non-SSL connection", suspects that TLS was stripped. It is taken
+ * out of the list of AuthenticationSASL; from then on nothing is looked at.
  *
- * Surprising: CancelRequest has a secret in it and is answered by nothing but end of stream; it goes
- * inside TLS too, as libpq itself does only since version 17. */
+ * Surprising: CancelRequest has a secret in it and is answered by nothing but end of stream; it
+ * goes inside TLS too, as libpq itself does only since version 17. */
 #include "../proto.h"
 
 enum { BEFORE, INSIDE, EDITED };                          /* talk_proto.step */
@@ -57,8 +57,8 @@ static ssize_t frame_inside(struct talk *t, enum side from, struct span in)
 	return in.n - 1 >= n ? (ssize_t)n + 1 : 0;
 }
 
-/* Before TLS the peer's answer is one byte, whatever comes with it (CVE-2021-23222). So is the record
- * type of the app's own ClientHello. */
+/* Before TLS the peer's answer is one byte, whatever comes with it (CVE-2021-23222). So is the
+ * record type of the app's own ClientHello. */
 static ssize_t frame(struct talk *t, enum side from, struct span in)
 {
 	uint32_t n;
@@ -164,7 +164,8 @@ static struct span first_name(struct span list)
 	return span_first(list, nul ? (size_t)(nul - list.at) + 1 : 0);
 }
 
-/* Tell the app the names in the list but for the one that binds to TLS; or only count their bytes. */
+/* Tell the app the names in the list but for the one that binds to TLS; or only count their
+ * bytes. */
 static size_t tell_names(struct talk *t, struct span list, bool tell)
 {
 	static const char plus[] = "SCRAM-SHA-256-PLUS";

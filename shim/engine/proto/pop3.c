@@ -7,8 +7,9 @@
  *   p STLS
  *   P +OK                       handshake; then the greeting to the app
  *
- * Surprising: a timestamp from before TLS may be an attacker's (CVE-2007-1558). It does no harm: the app's
- * APOP goes to the true peer inside TLS, which refuses a digest of somebody else's timestamp. */
+ * Surprising: a timestamp from before TLS may be an attacker's (CVE-2007-1558). It does no harm:
+ * the app's APOP goes to the true peer inside TLS, which refuses a digest of somebody else's
+ * timestamp. */
 #include "../proto.h"
 
 enum { WAIT_GREETING, WAIT_CAPA, WAIT_LIST, WAIT_GO }; /* talk_proto.step */
@@ -16,7 +17,8 @@ enum { OFFERED = 1 };                                  /* talk_proto.seen */
 
 enum status { STATUS_OK, STATUS_ERR, STATUS_NONE };
 
-/* In any case, and nothing glued to it: "+OKAY" is no +OK (RFC 2449 section 3, status indicators). */
+/* In any case, and nothing glued to it: "+OKAY" is no +OK (RFC 2449 section 3, status
+ * indicators). */
 static enum status status_of(struct span line)
 {
 	struct span word = line_word(&line);

@@ -6,10 +6,11 @@
  *   P OK                            handshake, and the held list is forgotten
  *   P "SASL" "PLAIN", OK            inside TLS, unasked: this is the greeting the app sees
  *
- * Surprising: nothing is given to the app when TLS comes up. The peer must send its capabilities once more,
- * and they differ ("SASL" is empty before TLS). Servers of before the RFC may not (Cyrus timsieved until 2009), and an app
- * that waits for its greeting would wait in vain. They are known by the missing "VERSION" (section 1.7), so there
- * we ask, and let an answer that is no list say where the answers to us end, however many lists there are:
+ * Surprising: nothing is given to the app when TLS comes up. The peer must send its capabilities
+ * once more, and they differ ("SASL" is empty before TLS). Servers of before the RFC may not (Cyrus
+ * timsieved until 2009), and an app that waits for its greeting would wait in vain. They are known
+ * by the missing "VERSION" (section 1.7), so there we ask, and let an answer that is no list say
+ * where the answers to us end, however many lists there are:
  *
  *   p CAPABILITY, NOOP
  *   P "SASL" "PLAIN", OK            once, or twice: the app gets the first
@@ -154,8 +155,8 @@ static bool harmless(struct talk *t, struct span unit)
 	return line_is_one_of(unit, forms);
 }
 
-/* The reason is a quoted string: '"' and '\' are escaped (RFC 5804 section 4). TRYLATER: the same command
- * may succeed later (section 1.3). */
+/* The reason is a quoted string: '"' and '\' are escaped (RFC 5804 section 4). TRYLATER: the same
+ * command may succeed later (section 1.3). */
 static void refuse(struct talk *t, enum cause cause, const char *why)
 {
 	(void)cause;

@@ -115,7 +115,7 @@ static enum move peer(struct talk *t, struct span unit, const struct hello *hell
 
 	if (!parse(unit, &line)) {
 		p->why = "server sent what is no SMTP reply"; /* CVE-2020-28896: believed, and login
-								 went on */
+							       * went on */
 		return MOVE_BAD;
 	}
 	if (!goes_on(t, &line))

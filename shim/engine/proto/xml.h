@@ -25,11 +25,12 @@ struct xml_tag {
  * know. *tag means something after 1 only. */
 int xml_tag(struct span in, struct xml_tag *tag);
 
-/* The value of an attribute, between its quotes; empty when there is none of that name. Entities are
- * left as they are. */
+/* The value of an attribute, between its quotes; empty when there is none of that name. Entities
+ * are left as they are. */
 struct span xml_attribute(const struct xml_tag *tag, const char *name);
 
-/* Offset >= at of the next '<' in `in`, or in.n; with blank_only, of the first byte that is no blank. */
+/* Offset >= at of the next '<' in `in`, or in.n; with blank_only, of the first byte that is no
+ * blank. */
 size_t xml_text_end(struct span in, size_t at, bool blank_only);
 
 #endif

@@ -20,8 +20,8 @@ enum { WAIT_HEADER, WAIT_FEATURES, WAIT_PROCEED }; /* talk_proto.step */
 enum { OPENED = 1 };
 enum { HEADER_MAX = 4096, DOMAIN_MAX = 255, DEPTH_MAX = 64 };
 
-/* One tag that stands alone (the declaration, the stream's own), or one whole element with all that is
- * in it. Blanks before it belong to it. */
+/* One tag that stands alone (the declaration, the stream's own), or one whole element with all that
+ * is in it. Blanks before it belong to it. */
 static ssize_t frame_element(struct span in)
 {
 	size_t at = xml_text_end(in, 0, true), depth = 0;
@@ -166,7 +166,8 @@ static enum move bad(struct talk *t, const char *why)
 	return MOVE_BAD;
 }
 
-/* A server older than RFC 3920 says no version, and will send no features (RFC 6120 section 4.7.5). */
+/* A server older than RFC 3920 says no version, and will send no features (RFC 6120 section
+ * 4.7.5). */
 static enum move opened(struct talk *t, const struct xml_tag *tag)
 {
 	if (tag->kind == XML_DECLARATION)
@@ -273,7 +274,8 @@ static void tell_escaped(struct talk *t, const char *text)
 }
 
 /* "Reconnect later" (RFC 6120 section 4.9.3.15); policy-violation would read as permanent. An error
- * stands in a stream, so there is one (section 4.9.1.1): ours, where the peer cannot have opened one. */
+ * stands in a stream, so there is one (section 4.9.1.1): ours, where the peer cannot have opened
+ * one. */
 static void refuse_in(struct talk *t, const char *why, const char *namespace)
 {
 	if (!(talk_proto(t)->seen & OPENED))
