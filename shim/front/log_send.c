@@ -2,6 +2,7 @@
  * log_send: where a line goes. RFC 3164 for syslog, which every /dev/log understands, rsyslog's and journald's. */
 #include "log.h"
 #include "process.h"
+#include "quiet.h"
 #include "start.h"
 #include "table.h"
 #include <errno.h>
@@ -144,6 +145,7 @@ static void to_file(const struct event *e, const char *path)
 void log_event(const struct event *e)
 {
 	const char *to = start_log();
+	uint64_t signals = quiet_begin();
 	int error = errno;
 
 	if (!to)
@@ -153,4 +155,5 @@ void log_event(const struct event *e)
 	else if (*to == 's' && !table_has(2)) /* a log line is no part of a connection on fd 2 */
 		to_fd(e, 2);
 	errno = error;
+	quiet_end(signals);
 }

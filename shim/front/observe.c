@@ -4,6 +4,7 @@
 #include "observe.h"
 #include "names.h"
 #include "process.h"
+#include "quiet.h"
 #include "start.h"
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -194,17 +195,19 @@ static void append(const char *path, struct line *l)
 {
 	const char *end = strstr(l->text, remark);
 	size_t rule = end ? (size_t)(end - l->text) : l->n;
+	uint64_t signals = quiet_begin();
 	int fd =
 		(int)syscall(SYS_openat, AT_FDCWD, path,
 			     O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 
-	if (fd < 0)
-		return;
 	l->text[l->n++] = '\n';
-	syscall(SYS_flock, fd, LOCK_EX);
-	if (!stands_there(fd, l->text, rule))
-		syscall(SYS_write, fd, l->text, l->n);
-	process_close(fd);
+	if (fd >= 0) {
+		syscall(SYS_flock, fd, LOCK_EX);
+		if (!stands_there(fd, l->text, rule))
+			syscall(SYS_write, fd, l->text, l->n);
+		process_close(fd);
+	}
+	quiet_end(signals);
 }
 
 void observe_event(const struct event *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * real: looking up the libc functions underneath. The only file that calls dlsym. */
 #include "real.h"
+#include "quiet.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -15,13 +16,16 @@ static _Thread_local bool looking;
 static void *find(const char *name, void *otherwise)
 {
 	int error = errno;
+	uint64_t signals;
 	void *found;
 
 	if (looking)
 		return NULL;
+	signals = quiet_begin();
 	looking = true;
 	found = dlsym(RTLD_NEXT, name);
 	looking = false;
+	quiet_end(signals);
 	errno = error;
 	return found ? found : otherwise;
 }

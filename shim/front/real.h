@@ -7,7 +7,8 @@
  * The pointers are good from the moment the loader has relocated us, so hooks work inside constructors that run before any of ours,
  * and a process pays (about 900 instructions) only for what it uses. When libc lacks a function (close_range before 2.34), or while
  * dlsym itself is at work in this thread, the kernel is asked directly.
- * Async-signal-safe once resolved; real_all() resolves the rest before the first watched connection. */
+ * Async-signal-safe: dlsym is not, for it takes the loader's lock and frees the text of its last error, so signals are kept out meanwhile. real_all()
+ * resolves the rest before the first watched connection, and before a sandbox may forbid that. */
 #ifndef STARTTLS_REAL_H
 #define STARTTLS_REAL_H
 

@@ -5,17 +5,19 @@
 #include "engine_open.h"
 #include "everywhere.h"
 #include "process.h"
+#include "quiet.h"
 #include "stream.h"
 #include "table.h"
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 static char log_to[PATH_MAX], observe_to[PATH_MAX];
 static char settings[6 * PATH_MAX]; /* start_kept(): a copy, for the same reason */
 static char *kept[8];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static atomic_bool known; /* the two above */
 
 /* A copy, for the host may change its environment at any time. */
 static void look(void)
@@ -27,17 +29,31 @@ static void look(void)
 		strcpy(log_to, to);
 	if (observe && *observe == '/' && strlen(observe) < sizeof(observe_to))
 		strcpy(observe_to, observe);
+	known = true;
+}
+
+/* At the first question, which may come before begin(). */
+static void know(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	uint64_t signals;
+
+	if (known)
+		return;
+	signals = quiet_begin();
+	pthread_once(&once, look);
+	quiet_end(signals);
 }
 
 const char *start_observe(void)
 {
-	pthread_once(&once, look);
+	know();
 	return *observe_to ? observe_to : NULL;
 }
 
 const char *start_log(void)
 {
-	pthread_once(&once, look);
+	know();
 	return *log_to ? log_to : NULL;
 }
 

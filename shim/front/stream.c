@@ -7,6 +7,7 @@
  *   freopen()      takes the object for one of libc's own; hooked (stream_reopen) */
 #include "stream.h"
 #include "io.h"
+#include "quiet.h"
 #include "real.h"
 #include "table.h"
 #include "stream_wide.h"
@@ -275,13 +276,16 @@ static bool replace_standard(FILE **standard, int fd)
 bool stream_take(int fd)
 {
 	FILE **const standard[] = {&stdin, &stdout, &stderr};
+	uint64_t signals = quiet_begin();
 	int error = errno;
+	bool taken = fd > STDERR_FILENO || !*standard[fd] || replace_standard(standard[fd], fd);
 
-	if (fd <= STDERR_FILENO && *standard[fd] && !replace_standard(standard[fd], fd))
-		return false;
-	disarm(fd);
-	errno = error;
-	return true;
+	if (taken) {
+		disarm(fd);
+		errno = error;
+	}
+	quiet_end(signals);
+	return taken;
 }
 
 void stream_flush_all(void)

@@ -3,6 +3,7 @@
  * state byte cleared by one of them must never hide the conn that another has just put. */
 #include "table.h"
 #include "inherit.h"
+#include "quiet.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ void (*table_last)(struct conn *);
 static slot *_Atomic chunks[CHUNKS];
 static _Atomic int end; /* one more than the largest descriptor that was ever ours */
 static pthread_mutex_t writers = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t signals; /* of who has it: quiet.h */
 
 static struct conn_ref *ref(struct conn *c)
 {
@@ -152,7 +154,8 @@ bool table_reserve(int fd, struct conn *c)
 	table_lock();
 	if ((s = find_or_make(fd)) &&
 	    (!(was = atomic_load(s)) || atomic_load(&table_state[fd]) >= STATE_LEAVING)) {
-		atomic_store(&table_state[fd], STATE_COMING); /* first: nobody shall find c before */
+		atomic_store(&table_state[fd],
+			     STATE_COMING); /* first: nobody shall find c before */
 		fill(fd, s, c);
 	} else {
 		s = NULL;
@@ -195,7 +198,8 @@ static struct conn *clear(int fd, struct conn *c)
 	slot *s;
 
 	table_lock();
-	if ((s = find(fd)) && (was = atomic_load(s)) && (!c || was == c) && atomic_load(&table_state[fd]) == STATE_OURS) {
+	if ((s = find(fd)) && (was = atomic_load(s)) && (!c || was == c) &&
+	    atomic_load(&table_state[fd]) == STATE_OURS) {
 		atomic_store(&table_state[fd], STATE_FREE);
 		atomic_store(s, NULL);
 		atomic_fetch_sub(&ref(was)->slots, 1);
@@ -239,8 +243,7 @@ void table_vacate(int fd, struct conn *c)
 	struct conn *was = NULL;
 
 	table_lock();
-	if (atomic_load(&table_state[fd]) >= STATE_LEAVING &&
-	    (!c || atomic_load(find(fd)) == c)) {
+	if (atomic_load(&table_state[fd]) >= STATE_LEAVING && (!c || atomic_load(find(fd)) == c)) {
 		was = atomic_exchange(find(fd), NULL);
 		atomic_store(&table_state[fd], STATE_FREE);
 	}
@@ -273,10 +276,16 @@ int table_next(int from)
 
 void table_lock(void)
 {
+	uint64_t was = quiet_begin();
+
 	pthread_mutex_lock(&writers);
+	signals = was;
 }
 
 void table_unlock(void)
 {
+	uint64_t was = signals;
+
 	pthread_mutex_unlock(&writers);
+	quiet_end(was);
 }
