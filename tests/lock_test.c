@@ -90,6 +90,7 @@ static __attribute__((noinline)) void leave(void (*call)(void))
 static void open_conn(enum conn_phase phase)
 {
 	c = conn_take();
+	atomic_store(&c->ref.slots, 1);
 	record_init(&c->rec, false);
 	c->phase = phase;
 	atomic_fetch_add(&c->ref.refs, 1);

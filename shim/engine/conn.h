@@ -84,6 +84,8 @@ void conn_put(struct conn *c);            /* give one reference back; the last o
 /* Called by the function that also unlocks: the call lasts as long as that stands on the stack. */
 void conn_lock(struct conn *c);
 void conn_unlock(struct conn *c);
+/* With the lock held: keep signals out until it is given up. */
+void conn_keep_quiet(struct conn *c);
 /* For who has no reference: lock c if fd is still a descriptor of it, which it then stays until conn_unlock(), for nobody wipes it without the
  * lock. False: not locked. */
 bool conn_lock_unless_left(struct conn *c, int fd);

@@ -81,6 +81,7 @@ int conn_shutdown(struct conn *c, int fd, int how)
 		c->shut_read = true;
 	if (how == SHUT_WR || how == SHUT_RDWR) {
 		c->shut_write = true;
+		conn_keep_quiet(c); /* as from now on conn_lock() does */
 		if ((conn_has_held(c) || conn_data_owes_end(c)) &&
 		    (how == SHUT_RDWR || conn_may_wait(fd, 0)))
 			conn_settle(c, fd);

@@ -10,7 +10,7 @@
  * pointers would not do: the next call may be deeper down than the last one was.)
  *
  * What was left in the middle of a record cannot be used any more, nor even freed. While TLS is being brought up, which takes long and much of
- * malloc(), the lock keeps signals out instead, and always once a call has been left. */
+ * malloc(), the lock keeps signals out instead, also while the connection is being ended, and always once a call has been left. */
 #include "conn_call.h"
 #include "sys.h"
 #include <errno.h>
@@ -139,13 +139,26 @@ static __attribute__((noinline, cold)) void be_quiet(struct conn *c)
 	c->quiet = true;
 }
 
+/* By close() or shutdown(). */
+static inline bool is_ending(const struct conn *c)
+{
+	return !atomic_load_explicit(&c->ref.slots, memory_order_relaxed) ||
+	       (c->shut_write && !c->shut_done);
+}
+
 static inline void enter(struct conn *c)
 {
-	if (atomic_load_explicit(&jumps, memory_order_relaxed) ||
+	if (atomic_load_explicit(&jumps, memory_order_relaxed) || is_ending(c) ||
 	    (c->phase != CONN_OPEN && !conn_settled(c)))
 		be_quiet(c);
 	if (c->rec.share && c->phase == CONN_OPEN && !c->talk)
 		share_enter(&c->rec);
+}
+
+void conn_keep_quiet(struct conn *c)
+{
+	if (!c->quiet)
+		be_quiet(c);
 }
 
 /* True: signals must be let in again, those of c->signals. */

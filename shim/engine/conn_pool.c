@@ -5,24 +5,25 @@
  * closed (engine.h).
  *
  * fork(): both processes then have the same session; record_share.c keeps them in step. Nobody is inside while the process is copied. */
+#include "calm.h"
 #include "conn.h"
 #include "sys.h"
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct calm pool_lock = CALM_INITIALIZER;
 static struct conn *all, *idle;
 
 static struct conn *idle_take(void)
 {
 	struct conn *c;
 
-	pthread_mutex_lock(&pool_lock);
+	calm_take(&pool_lock);
 	c = idle;
 	if (c)
 		idle = c->next_free;
-	pthread_mutex_unlock(&pool_lock);
+	calm_give(&pool_lock);
 	return c;
 }
 
@@ -32,10 +33,10 @@ static struct conn *make(void)
 
 	if (!c)
 		return NULL;
-	pthread_mutex_lock(&pool_lock);
+	calm_take(&pool_lock);
 	c->next = all;
 	all = c;
-	pthread_mutex_unlock(&pool_lock);
+	calm_give(&pool_lock);
 	return c;
 }
 
@@ -68,15 +69,19 @@ static void wipe(struct conn *c)
 
 void conn_put(struct conn *c)
 {
+	uint64_t signals;
+
 	if (atomic_fetch_sub(&c->ref.refs, 1) != 1)
 		return;
+	sys_block_signals(&signals);
 	lock_take(&c->lock); /* nobody else can have it: for fork() only */
 	wipe(c);
 	lock_give(&c->lock);
-	pthread_mutex_lock(&pool_lock);
+	calm_take(&pool_lock);
 	c->next_free = idle;
 	idle = c;
-	pthread_mutex_unlock(&pool_lock);
+	calm_give(&pool_lock);
+	sys_restore_signals(signals);
 }
 
 static _Thread_local struct conn *only; /* a vfork() child shares it with the thread it came from */
@@ -100,7 +105,7 @@ void conn_fork_prepare(void)
 	struct conn *c;
 
 	(void)conn_nested(); /* gives up what this thread has left locked */
-	pthread_mutex_lock(&pool_lock);
+	calm_take(&pool_lock);
 	for (c = all; c; c = c->next) {
 		c->interrupted = lock_mine(&c->lock);
 		if (!c->interrupted)
@@ -123,7 +128,7 @@ void conn_fork_parent(void)
 	for (c = all; c; c = c->next)
 		if (!c->interrupted)
 			lock_give(&c->lock);
-	pthread_mutex_unlock(&pool_lock);
+	calm_give(&pool_lock);
 }
 
 void conn_fork_child(void)
@@ -140,7 +145,7 @@ void conn_fork_child(void)
 		if (!c->interrupted)
 			lock_reset(&c->lock);
 	}
-	pthread_mutex_unlock(&pool_lock);
+	calm_give(&pool_lock);
 }
 
 static bool is_live(struct conn *c, uint64_t cookie)
@@ -165,12 +170,12 @@ struct conn *conn_owner(int fd)
 
 	if (sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &n) < 0 || !cookie)
 		return NULL;
-	pthread_mutex_lock(&pool_lock);
+	calm_take(&pool_lock);
 	for (c = all; c && !is_live(c, cookie); c = c->next)
 		;
 	if (c)
 		atomic_fetch_add(&c->ref.refs, 1);
-	pthread_mutex_unlock(&pool_lock);
+	calm_give(&pool_lock);
 	return c;
 }
 
@@ -180,7 +185,7 @@ void conn_exec(bool leaving)
 	bool interrupted;
 
 	(void)conn_nested();
-	pthread_mutex_lock(&pool_lock);
+	calm_take(&pool_lock);
 	for (c = all; c; c = c->next) {
 		interrupted = lock_mine(&c->lock);
 		if (!interrupted)
@@ -190,7 +195,7 @@ void conn_exec(bool leaving)
 		if (!interrupted)
 			lock_give(&c->lock);
 	}
-	pthread_mutex_unlock(&pool_lock);
+	calm_give(&pool_lock);
 }
 
 void conn_leave(struct conn *c)

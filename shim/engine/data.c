@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * data: the list of transfers: as long as there are FTP control connections inside TLS, and no longer. */
 #include "data.h"
+#include "calm.h"
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,7 +20,7 @@ struct transfer {
 
 _Atomic unsigned data_announced;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct calm lock = CALM_INITIALIZER;
 static struct transfer *all;
 
 struct transfer *transfer_new(void)
@@ -30,10 +30,10 @@ struct transfer *transfer_new(void)
 	if (!t)
 		return NULL;
 	t->refs = 1;
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	t->next = all;
 	all = t;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	return t;
 }
 
@@ -52,7 +52,7 @@ void transfer_announce(struct transfer *t, const struct announcement *a)
 {
 	struct tls_session *session;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	session = withdraw(t);
 	t->announcement = *a;
 	t->verdict = *a->verdict;
@@ -60,7 +60,7 @@ void transfer_announce(struct transfer *t, const struct announcement *a)
 	snprintf(t->name, sizeof t->name, "%s", a->name ? a->name : "");
 	t->failed = t->started = false;
 	atomic_fetch_add(&data_announced, 1);
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	tls_session_free(session);
 }
 
@@ -69,13 +69,13 @@ void transfer_end(struct transfer *t)
 	struct tls_session *session;
 	struct transfer **at = &all;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	session = withdraw(t);
 	while (*at && *at != t)
 		at = &(*at)->next;
 	if (*at)
 		*at = t->next;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	tls_session_free(session);
 	transfer_drop(t);
 }
@@ -84,9 +84,9 @@ void transfer_drop(struct transfer *t)
 {
 	bool last;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	last = --t->refs == 0;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	if (last)
 		free(t);
 }
@@ -129,7 +129,7 @@ bool data_find(const struct sockaddr *peer, const struct sockaddr *own, struct d
 {
 	struct transfer *t;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	for (t = all; t && !matches(&t->announcement, peer, own); t = t->next)
 		;
 	if (t) {
@@ -139,55 +139,55 @@ bool data_find(const struct sockaddr *peer, const struct sockaddr *own, struct d
 		memcpy(found->name, t->name, sizeof found->name);
 		found->session = tls_session_more(t->announcement.session);
 	}
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	return t;
 }
 
 void transfer_follow(struct transfer *t, const struct talk_data *data)
 {
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	t->started = data->started;
 	t->uploading = data->uploading;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 }
 
 bool transfer_failed(struct transfer *t, const char **why, bool *cut)
 {
 	bool failed;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	failed = t->failed;
 	memcpy(t->told, t->why, sizeof t->told);
 	*why = t->told;
 	*cut = t->cut;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	return failed;
 }
 
 void transfer_fail(struct transfer *t, const char *why, bool cut)
 {
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	if (!t->failed)
 		snprintf(t->why, sizeof t->why, "%s", why);
 	t->cut = t->failed ? t->cut : cut;
 	t->failed = true;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 }
 
 void transfer_forgive(struct transfer *t)
 {
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	t->failed = false;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 }
 
 bool transfer_started(struct transfer *t)
 {
 	bool started;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	started = t->started;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	return started;
 }
 
@@ -195,9 +195,9 @@ bool transfer_uploads(struct transfer *t)
 {
 	bool uploads;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	uploads = t->started && t->uploading;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	return uploads;
 }
 
@@ -205,11 +205,11 @@ struct conn *transfer_attach(struct transfer *t, struct conn *c, int fd)
 {
 	struct conn *was;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	was = t->conn;
 	t->conn = c;
 	t->fd = fd;
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	return was;
 }
 
@@ -217,22 +217,22 @@ struct conn *transfer_detach(struct transfer *t, const struct conn *only, int *f
 {
 	struct conn *was = NULL;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	if (!only || t->conn == only) {
 		was = t->conn;
 		*fd = t->fd;
 		t->conn = NULL;
 	}
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	return was;
 }
 
 void data_fork_prepare(void)
 {
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 }
 
 void data_fork_done(void)
 {
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 }

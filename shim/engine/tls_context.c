@@ -4,10 +4,10 @@
  *
  * The library context is our own. The system's openssl.cnf is honoured and never loosened: `min` can only raise what it says. OpenSSL
  * must not tidy up at exit (NO_ATEXIT): the host's own atexit handlers may still send through us. */
+#include "calm.h"
 #include "tls_local.h"
 #include <errno.h>
 #include <openssl/conf.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,8 +15,8 @@
 
 enum { SESSIONS = 64 };
 
-static pthread_mutex_t lock =
-	PTHREAD_MUTEX_INITIALIZER; /* contexts and sessions; held for memory work only, but for the first context */
+static struct calm lock =
+	CALM_INITIALIZER; /* contexts and sessions; held for memory work only, but for the first context */
 static struct tls_context *contexts;
 static OSSL_LIB_CTX *library;
 static _Atomic bool dead;
@@ -238,13 +238,13 @@ static int session_keep(SSL *ssl, SSL_SESSION *session)
 	t->tickets++;
 	if (t->guest || !SSL_SESSION_is_resumable(session))
 		return 0;
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	slot = &sessions[next_session++ % SESSIONS];
 	SSL_SESSION_free(slot->session);
 	slot->session = session;
 	slot->context = t->context;
 	memcpy(slot->peer_key, t->peer_key, sizeof slot->peer_key);
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	return 1; /* the reference is ours now */
 }
 
@@ -253,7 +253,7 @@ SSL_SESSION *context_session(struct tls_context *context, const char *peer_key)
 	SSL_SESSION *found = NULL;
 	size_t i;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	for (i = 0; i < SESSIONS && !found; i++) {
 		struct session *s = &sessions[(next_session - 1 - i) % SESSIONS];
 
@@ -265,7 +265,7 @@ SSL_SESSION *context_session(struct tls_context *context, const char *peer_key)
 		else
 			SSL_SESSION_up_ref(found);
 	}
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	return found;
 }
 
@@ -329,7 +329,7 @@ struct tls_context *context_for(const struct verdict *v, const char **why)
 	struct tls_context *c = NULL;
 	int saved = errno;
 
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 	*why = "the program has shut OpenSSL down";
 	/* Before anything else of OpenSSL: even looking at its errors would have it tidy up at exit. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
@@ -346,7 +346,7 @@ struct tls_context *context_for(const struct verdict *v, const char **why)
 		}
 	}
 	errors_back(hosts);
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 	errno = saved;
 	return c;
 }
@@ -358,10 +358,10 @@ bool tls_ready(const struct verdict *verdict, const char **why)
 
 void tls_fork_prepare(void)
 {
-	pthread_mutex_lock(&lock);
+	calm_take(&lock);
 }
 
 void tls_fork_done(void)
 {
-	pthread_mutex_unlock(&lock);
+	calm_give(&lock);
 }
