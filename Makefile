@@ -85,7 +85,7 @@ $(BUILD)/starttls: $(call objects,$(COMMAND)) $(BUILD)/libpolicy.a
 	$(CC) $(SANFLAG) -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^
 
 # --- test programs
-test-programs: $(BUILD)/tests/oom.so $(UNIT_BIN) $(LEGACY_BIN) $(BUILD)/tests/peer $(BUILD)/tests/certs/good.pem
+test-programs: $(BUILD)/tests/oom.so $(BUILD)/tests/unsafe.so $(UNIT_BIN) $(LEGACY_BIN) $(BUILD)/tests/peer $(BUILD)/tests/certs/good.pem
 
 $(BUILD)/tests/certs/good.pem: tests/certs
 	tests/certs $(@D)
@@ -94,8 +94,8 @@ $(BUILD)/tests/peer: $(call objects,$(wildcard tests/peer*.c))
 	@mkdir -p $(@D)
 	$(CC) $(SANFLAG) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
 
-# An allocator to be preloaded: no sanitizer, whose own it would fight.
-$(BUILD)/tests/oom.so: tests/oom.c
+# Allocators to be preloaded: no sanitizer, whose own they would fight.
+$(BUILD)/tests/%.so: tests/%.c
 	@mkdir -p $(@D)
 	gcc -std=gnu11 -O2 -g -Wall -Wextra -fPIC -shared -o $@ $<
 

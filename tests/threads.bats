@@ -41,6 +41,24 @@ jumpy() {
   peer_never_saw_in_clear HELO
 }
 @test "an alarm that leaves the first connect() by siglongjmp(), at any moment: what is dialled then is inside TLS" { jumpy leave; }
+# interruptible [SETTING]: an environment for the library
+interruptible() {
+  [ -z "${SAN-}" ] || skip "the allocator is the sanitizer's own then"
+  serve
+  policy "refuse to any port 2525" "verify to any port $PORT proto smtp ca $certs/ca.pem"
+  run -0 env LD_PRELOAD="$build/libstarttls.so $build/tests/unsafe.so" STARTTLS_POLICY="$PWD/policy" "$@" "$legacy/interruptible" "$PORT" 2525 1
+  [[ $output == *done ]]
+  peer_saw HELO
+  peer_never_saw_in_clear HELO
+}
+@test "no call that may be left like that is in malloc(), a lock or the loader while signals may come" {
+  interruptible "STARTTLS_LOG=$PWD/log"
+  grep -q 'starttls refused .*port=2525' log
+}
+@test "nor while the log goes to syslog, and rules are written by --observe" {
+  interruptible "STARTTLS_OBSERVE=$PWD/observed"
+  grep -q "port $PORT proto smtp" observed
+}
 @test "a signal handler that dials while its thread does for the first time: what it says is inside TLS" { jumpy dial; }
 @test "fork() 40 times while three threads talk" {
   same_as_native -- interplay fork
