@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * unsafe: functions that are not async-signal-safe, to be preloaded behind the library. They notice when they are called while signals may come: a program
- * may leave connect() from a handler, for good, and then one of these must not be half-way through.
+ * unsafe: functions that are not async-signal-safe, to be preloaded behind the library. They notice
+ * when they are called while signals may come: a program may leave connect() from a handler, for
+ * good, and then one of these must not be half-way through.
  *
- * The engine is opened with RTLD_DEEPBIND and would never ask us: so the library is given a dlopen() that goes without it. */
+ * The engine is opened with RTLD_DEEPBIND and would never ask us: so the library is given a
+ * dlopen() that goes without it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -20,7 +22,8 @@ extern void __libc_free(void *of);
 static bool watching;
 static const char *called;
 
-/* Begin or end to watch. Returns the first of these functions that was called with SIGALRM let in, or NULL. */
+/* Begin or end to watch. Returns the first of these functions that was called with SIGALRM let in,
+ * or NULL. */
 const char *unsafe_watch(bool on);
 const char *unsafe_watch(bool on)
 {

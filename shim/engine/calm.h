@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * calm: a mutex whose holder is not interrupted: no signal handler finds it taken by its own thread, or leaves it taken by siglongjmp(). For what is
- * short and rare; a call of the app's that may wait has a lock of the other kind (lock.h). */
+ * calm: a mutex whose holder is not interrupted: no signal handler finds it taken by its own
+ * thread, or leaves it taken by siglongjmp(). For what is short and rare; a call of the app's that
+ * may wait has a lock of the other kind (lock.h). */
 #ifndef STARTTLS_ENGINE_CALM_H
 #define STARTTLS_ENGINE_CALM_H
 

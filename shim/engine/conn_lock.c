@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * conn_lock: a connection's lock, and signal handlers that come while a call of their own thread has it, or waits.
+ * conn_lock: a connection's lock, and signal handlers that come while a call of their own thread
+ * has it, or waits.
  *
  *   read ─► conn_receive ─► lock … SSL_read … unlock ─► waits ─► lock … unlock
  *                               ▲ handler ─ read ─► refused      ▲ handler ─ read ─► as ever
  *                               │         └ siglongjmp ─► lost   └─────────── siglongjmp ─► the connection goes on
  *
- * Whether a call is still there, or a handler has left it for good by siglongjmp(), as old mailers do when their alarm rings, only the stack
- * knows: so each call notes where on it it stands, and the next call of the thread looks whether that function stands there still. (Comparing stack
+ * Whether a call is still there, or a handler has left it for good by siglongjmp(), as old mailers
+ * do when their alarm rings, only the stack knows: so each call notes where on it it stands, and
+ * the next call of the thread looks whether that function stands there still. (Comparing stack
  * pointers would not do: the next call may be deeper down than the last one was.)
  *
- * What was left in the middle of a record cannot be used any more, nor even freed. While TLS is being brought up, which takes long and much of
- * malloc(), the lock keeps signals out instead, also while the connection is being ended, and always once a call has been left. */
+ * What was left in the middle of a record cannot be used any more, nor even freed. While TLS is
+ * being brought up, which takes long and much of malloc(), the lock keeps signals out instead, also
+ * while the connection is being ended, and always once a call has been left. */
 #include "conn_call.h"
 #include "sys.h"
 #include <errno.h>

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * quiet: keep signal handlers out for a while. One that left a lock, malloc(), the loader, a half-opened engine or a half-made connection behind by
- * siglongjmp() (the time-out of old mailers), or that dialled itself meanwhile, would find the thread in a state in which nothing can be decided
- * safely. The kernel's connect() and close() may be left at any instruction, so all of ours that is not async-signal-safe is done like this. */
+ * quiet: keep signal handlers out for a while. One that left a lock, malloc(), the loader, a
+ * half-opened engine or a half-made connection behind by siglongjmp() (the time-out of old
+ * mailers), or that dialled itself meanwhile, would find the thread in a state in which nothing can
+ * be decided safely. The kernel's connect() and close() may be left at any instruction, so all of
+ * ours that is not async-signal-safe is done like this. */
 #ifndef STARTTLS_QUIET_H
 #define STARTTLS_QUIET_H
 

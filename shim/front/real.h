@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * real: the libc functions underneath our hooks. `real.read(fd, bytes, n)` is what the app's read() would have been.
+ * real: the libc functions underneath our hooks. `real.read(fd, bytes, n)` is what the app's read()
+ * would have been.
  *
  *   real.read ─► first_read ─ dlsym(RTLD_NEXT) ─► patches real.read, calls it      once per function and process
  *   real.read ─► libc's read                                                       ever after
  *
- * The pointers are good from the moment the loader has relocated us, so hooks work inside constructors that run before any of ours,
- * and a process pays (about 900 instructions) only for what it uses. When libc lacks a function (close_range before 2.34), or while
- * dlsym itself is at work in this thread, the kernel is asked directly.
- * Async-signal-safe: dlsym is not, for it takes the loader's lock and frees the text of its last error, so signals are kept out meanwhile. real_all()
- * resolves the rest before the first watched connection, and before a sandbox may forbid that. */
+ * The pointers are good from the moment the loader has relocated us, so hooks work inside
+ * constructors that run before any of ours, and a process pays (about 900 instructions) only for
+ * what it uses. When libc lacks a function (close_range before 2.34), or while dlsym itself is at
+ * work in this thread, the kernel is asked directly. Async-signal-safe: dlsym is not, for it takes
+ * the loader's lock and frees the text of its last error, so signals are kept out meanwhile.
+ * real_all() resolves the rest before the first watched connection, and before a sandbox may forbid
+ * that. */
 #ifndef STARTTLS_REAL_H
 #define STARTTLS_REAL_H
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Calls that a signal handler may leave by siglongjmp() wherever they are: none may be in malloc() and the like then (unsafe.c). The server's port, one that
-// the policy refuses, one that is nobody's business. usage: interruptible PORT REFUSED OTHER
+// Calls that a signal handler may leave by siglongjmp() wherever they are: none may be in malloc()
+// and the like then (unsafe.c). The server's port, one that the policy refuses, one that is
+// nobody's business. usage: interruptible PORT REFUSED OTHER
 #include "legacy.h"
 
 #include <dlfcn.h>
@@ -57,7 +58,8 @@ static void dial_in_vain(const char *port)
 int main(int argc, char **argv)
 {
 	must(argc == 4, "three ports");
-	must((watch = (const char *(*)(bool))dlsym(RTLD_DEFAULT, "unsafe_watch")), "unsafe.so is not preloaded");
+	watch = (const char *(*)(bool))dlsym(RTLD_DEFAULT, "unsafe_watch");
+	must(watch, "unsafe.so is not preloaded");
 	dlsym(RTLD_DEFAULT, "no such thing"); /* dlsym() then has a sentence to free */
 	for (int i = 0; i < 2; i++) {
 		dial_in_vain(argv[3]);
