@@ -2,7 +2,7 @@
  * starttls inspect: what a program takes from others. Of its libraries the loader itself gives the
  * list, as to ldd(1), so RUNPATH, the cache and LD_LIBRARY_PATH count as they do at its start:
  *
- * 	libldap-2.5.so.0 => /lib/x86_64-linux-gnu/libldap-2.5.so.0 (0x…)        whose own headers are looked at in turn
+ * 	libldap-2.5.so.0 => /lib/x86_64-linux-gnu/libldap-2.5.so.0 (0x…)        looked at in turn
  * 	libmine.so => not found
  * 	/usr/local/lib/libstarttls.so (0x…)                                     ours, preloaded
  *

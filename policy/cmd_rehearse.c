@@ -2,8 +2,10 @@
  * starttls run, the rehearsal: does the loader really put the library into this program?
  *
  *   run ── fork ──► exec(COMMAND), held there until it is known not to be AT_SECURE
- *    │                 └─ the loader maps everything, lists it (LD_TRACE_LOADED_OBJECTS, ld.so(8)) and ends before the program begins
- *    └─ reads the list: "	/usr/local/lib/libstarttls.so (0x…)" is the receipt; then becomes COMMAND itself
+ *    │                 └─ the loader maps everything, lists it (LD_TRACE_LOADED_OBJECTS, ld.so(8))
+ *    │                    and ends before the program begins
+ *    └─ reads the list: "	/usr/local/lib/libstarttls.so (0x…)" is the receipt
+ *       then becomes COMMAND itself
  *
  * What the file's headers do not tell shows only here: a security module that forbids the mapping
  * or clears the environment, a mount with noexec, a libc that is too old. A receipt that the

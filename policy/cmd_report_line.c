@@ -2,8 +2,8 @@
  * cmd_report_line: one line of the log (libstarttls(8), "LOG"), whoever kept it:
  *
  *   legacy-mailer[4711]: starttls verified to=…                                  STARTTLS_LOG=FILE
- *   Nov 20 12:00:00 host legacy-mailer[4711]: starttls verified to=…             syslog, journalctl -o short
- *   2026-11-20T12:00:00.123456+01:00 host legacy-mailer[4711]: starttls …        syslog with new stamps, journalctl -o short-iso
+ *   Nov 20 12:00:00 host legacy-mailer[4711]: starttls verified to=…             syslog, journalctl
+ *   2026-11-20T12:00:00.123456+01:00 host legacy-mailer[4711]: starttls …        with new stamps
  *
  * A log is full of what strangers made others write. A line is ours only if our word stands right
  * behind the first "[pid]: ", where no message of somebody else's can begin. */

@@ -2,8 +2,9 @@
  * starttls run: check the policy, inspect the program, put libstarttls.so into LD_PRELOAD, see that
  * the loader heeds it, become the program.
  *
- *   check ─► inspect (its file) ─► rehearse (its loader) ─► exec: same process, same signals, same terminal
- *                                                            └─ STARTTLS_RUN: the library looks after programs that this one executes
+ *   check ─► inspect (its file) ─► rehearse (its loader) ─► exec: same process, signals, terminal
+ *                                                            └─ STARTTLS_RUN: the library looks after
+ *                                                               programs that this one executes
  *
  * Every doubt ends here with 125: once the program runs without the library, nothing stands between
  * it and plaintext. */

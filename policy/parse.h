@@ -9,7 +9,7 @@
  *   parse.c   the loop: LEVEL to HOSTS { WORD VALUE }
  *   value.c   one function per word that selects: reads its value
  *   option.c  and per word that asks for something
- *   complain.c  says what is wrong, with the line and a caret; the first complaint breaks the policy
+ *   complain.c  says what is wrong, with the line and a caret; the first breaks the policy
  */
 #ifndef STARTTLS_PARSE_H
 #define STARTTLS_PARSE_H

@@ -2,9 +2,9 @@
  * policy: what does this connection need? The language of starttls-policy(5), read once and
  * immutable afterwards.
  *
- *   /etc/starttls/policy ──┐                        ┌─ needs (a union: a layer only ever adds checks)
- *                          ├─ struct policy ─ decide ┤
- *   the user's policy ─────┘   (or: broken)         └─ names, CAs, pins, min, … of every layer that spoke
+ *   /etc/starttls/policy ─┐                         ┌─ needs (a union: layers only ever add checks)
+ *                         ├─ struct policy ─ decide ┤
+ *   the user's policy ────┘   (or: broken)          └─ names, CAs, pins, … of each layer that spoke
  *
  * Used by the front (libc only: this library links nothing else), the engine (struct verdict only)
  * and the starttls command. Nothing here prints, exits or keeps a descriptor open. policy_load*

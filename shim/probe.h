@@ -4,7 +4,7 @@
  * upgrade by the very code that would do it for a program: the talk, the TLS, the checks. What is
  * seen on the way is reported as it comes:
  *
- *   command ── dial ──► connected ── look ──► greeting, said, reply … ─► TLS ─► certificates ─► goodbye
+ *   command ── dial ──► connected ── look ──► greeting, said, reply … ─► TLS ─► certificates ─► bye
  *                                               └─ fact("greeting", "220 mx ESMTP") …
  *
  * The probe never says more than the dialogue that leads to TLS, and goodbye: no credentials, no

@@ -3,7 +3,7 @@
  * share.
  *
  *   pids  [ 4711 | 4715 | 0 | 4720 | … ]     4715 was killed: struck off when somebody asks next
- *   unlisted  1                              a child is being born; or there was no room in the list
+ *   unlisted  1                              a child is being born; or there was no room
  *
  * Who has closed it takes itself off. Who died could not, so whoever asks looks which of them still
  * live.

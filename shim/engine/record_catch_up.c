@@ -2,9 +2,10 @@
  * record_catch_up: a process does again what others have done with the session since it was there
  * last.
  *
- *   reading   the records that another has opened are in the ring: opened here too, their plaintext dropped
- *   writing   as many records as others have sealed are sealed, into nothing; what the kernel would not
- *             take of theirs is ours to send
+ *   reading   the records that another has opened are in the ring: opened here too, their plaintext
+ *             dropped
+ *   writing   as many records as others have sealed are sealed, into nothing; what the kernel would
+ *             not take of theirs is ours to send
  *
  * The keys and their counts are then the same in all of them (RFC 8446 section 5.3). What cannot be
  * done again makes this process deaf (it cannot read any more) or dumb (it cannot write); the

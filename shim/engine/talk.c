@@ -3,11 +3,11 @@
  *
  *   DIALOGUE ──MOVE_TLS──► HANDSHAKE ──talk_tls_up──► OPEN     both queues move, inside TLS
  *      │ │ │                    └► INSIDE ─MOVE_DONE──► OPEN     talk_inside.c
- *      │ │ └──MOVE_NOTLS, and the policy allows it───► CLEAR    the same, in plaintext (spent: REDIAL first)
+ *      │ │ └──MOVE_NOTLS, and the policy allows it───► CLEAR    the same, in plaintext (or REDIAL)
  *      │ └────MOVE_OWN, and it is a ClientHello──────► OWN      the same, in the app's own TLS
  *      └──anything else──────────────────────────────► REFUSED  both are forgotten
  *
- *   GUARD (`by app`) ──a ClientHello──► OWN      ──not harmless──► REFUSED, or CLEAR where the policy allows it
+ *   GUARD (`by app`) ──a ClientHello──► OWN      ──not harmless──► REFUSED, or CLEAR by the policy
  *
  *   held      what the app said  ─► to_peer              greeting  of the peer  ─► to_app
  *

@@ -3,7 +3,8 @@
  * that convention says (inetd, systemd, socat EXEC: 0, 1, 2; UCSPI clients such as tcpclient: 6 and
  * 7).
  *
- *   tcpclient ── connect ── exec ──► program: read(6), write(7)        no connect() of the program's to see, so we look once, at start
+ *   tcpclient ── connect ── exec ──► program: read(6), write(7)        no connect() of the program's
+ *                                                                      to see: we look once, at start
  *
  * Only a connection that was made *to* the peer can be one of a `to` rule. The kernel does not tell
  * who dialled; a socket whose own port is a service's (below 1024, or one that stands for a

@@ -3,7 +3,8 @@
  * connected then, and is ours under all its numbers.
  *
  *   dup(4) = 5     a mark on both, whatever they are: one store, no question asked
- *   connect(4)     4 is marked, so the marked descriptors are compared with it: 5 is the same socket, and becomes ours too
+ *   connect(4)     4 is marked, so the marked descriptors are compared with it: 5 is the same socket,
+ *                  and becomes ours too
  *
  * Marks are hints: some are stale, none is missing, but for what was duplicated by raw system
  * calls. All functions keep errno and are async-signal-safe. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * guard: under `starttls run` no program is executed that the library would not come into.
  *
- *   starttls run script ── STARTTLS_RUN ──► sh ──► env -i ── execvp("mailer"), LD_PRELOAD is gone ──► told, exit 125
+ *   starttls run script ── STARTTLS_RUN ──► sh ──► env -i ── execvp("mailer") ──► told, exit 125
  *
  * The loader fails open and in silence, so the one who still has the library must look: at the
  * environment that is handed on, and at the program's file (hold.h). Without `run` nobody asked for

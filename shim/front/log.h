@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * log: one line per verdict, to syslog, or where $STARTTLS_LOG says: "stderr", "off" or a file.
  *
- *   legacy-mailer[4711]: starttls verified to=smtp.example.com addr=198.51.100.9 port=587 proto=smtp tls=1.3 … need=verify ms=41
+ *   legacy-mailer[4711]: starttls verified to=smtp.example.com addr=198.51.100.9 port=587 proto=smtp
+ *      tls=1.3 cipher=TLS_AES_256_GCM_SHA384 need=verify rule=/etc/starttls/policy:5 ms=41 expires=…
  *
  * The host's openlog() state and descriptors are its own: every line opens, writes and closes by
  * raw system calls, which no hook of ours sees. */

@@ -2,8 +2,8 @@
  * names: which name did the app look up for this address? connect() sees only addresses, a
  * certificate is for a name.
  *
- *   getaddrinfo("mx.example.") ─► 192.0.2.7 ─ "mx.example"        a ring of 1024 in .bss: bounded, no allocation
- *   connect(192.0.2.7)         ◄──────────────┘                   the most recent lookup of an address wins
+ *   getaddrinfo("mx.example.") ─► 192.0.2.7 ─ "mx.example"       a ring of 1024 in .bss: bounded
+ *   connect(192.0.2.7)         ◄──────────────┘                  the most recent lookup wins
  *
  * Two names may have one address (virtual hosts), so the most recent one is that of the thread that
  * connects; or, when it has not asked for this address itself, as where threads do the asking for

@@ -3,7 +3,7 @@
  * for each destination:
  *
  *   verify to smtp.example.com port 587 proto smtp
- *   fingerprint to 192.0.2.7 port 25 proto smtp pin sha256:9f86…      # relay.example: the server's certificate is self-signed; …
+ *   fingerprint to 192.0.2.7 port 25 proto smtp pin sha256:9f86…      # relay.example: the server's …
  *   may to old.example port 110 proto pop3      # PLAINTEXT: peer did not offer TLS
  *
  * Many processes write to one file: each line in one piece, behind a lock, and only where no equal

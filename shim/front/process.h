@@ -2,8 +2,8 @@
  * process: are we still the process that owns the memory we run in?
  *
  *   fork()   child with a copy of our memory: our atfork handler runs, it is a process of its own
- *   vfork()  child *in* our memory, until it execs (CPython's subprocess, shells): what it closes and dups are its own descriptors,
- *            the table describes its parent's
+ *   vfork()  child *in* our memory, until it execs (CPython's subprocess, shells): what it closes and
+ *            dups are its own descriptors, the table describes its parent's
  *
  * A fork that bypasses the C library looks like the second once the engine is open, and is treated
  * as carefully. Before, a page that the kernel wipes in every forked child tells the two apart. */

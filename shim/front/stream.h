@@ -2,8 +2,8 @@
  * stream: stdio streams whose bytes take the way of our hooks. libc's own streams read and write
  * where no hook sees it, so on a connection of ours they would speak plaintext.
  *
- *   fprintf ─► FILE of fopencookie(3) ─► ours? ─ yes ─► io_transmit ─► TLS         fileno() says the descriptor, as ever
- *                                              └ no ──► write(2)                  (not connected yet, or not a connection at all)
+ *   fprintf ─► FILE of fopencookie(3) ─► ours? ─ yes ─► io_transmit ─► TLS
+ *   fileno(): as ever                          └ no ──► write(2)         not connected (yet)
  *
  * glibc makes such streams byte streams for good: wide characters are converted above them
  * (stream_wide.h). None of these functions is async-signal-safe; all allocate. */

@@ -3,7 +3,7 @@
  * only.
  *
  *   fputws ─► wcrtomb ─► fwrite ─┐                        ┌─ getc ─► mbrtowc ─► fgetws
- *   fwprintf ─► in memory ───────┴─► stream of bytes ◄────┴─ getc ─► a file of libc's own in memory ─► fwscanf
+ *   fwprintf ─► in memory ───────┴─► stream of bytes ◄────┴─ getc ─► a file in memory ─► fwscanf
  *
  * As in libc, a stream takes on an orientation with its first use, and a wide one converts by the
  * locale of that moment. Unlike there, the functions for bytes do not fail on a wide stream; C

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * table: which descriptors are ours.
  *
- *   fd ─► state byte (1 MiB of .bss, untouched pages cost nothing) ─ 0: not ours, one load and one branch
+ *   fd ─► state byte (1 MiB of .bss, untouched pages cost nothing) ─ 0: not ours; one load, one branch
  *          └► slot ─► struct conn (reference counted)
  *
  * Lookups take no lock, make no system call, keep errno and are async-signal-safe. table_put
@@ -61,7 +61,8 @@ struct conn *table_remove(int fd);
 
 /* Closing in three steps, so that at no moment a call of another thread on the same number reaches
  * the kernel in plaintext while the TLS connection is still behind it:
- *   table_leave    the slot keeps its conn, calls still find it; returns the conn with a reference for the caller, to exactly one of several
+ *   table_leave    the slot keeps its conn, calls still find it; returns the conn with a reference
+ *                  for the caller, to exactly one of several
  *   table_going    just before the kernel's close: calls wait for the moment it takes
  *   table_vacate   just after: the slot is empty and its reference dropped
  * leave and vacate take the writers' lock. going and vacate are for who got the conn from leave,

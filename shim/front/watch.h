@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * watch: what to do at connect(): leave alone, refuse, or watch.
  *
- *   family ─► policy (read once per process) ─► is it TCP? ─► engine ─► table ─► the kernel's connect()
+ *   family ─► policy (read once) ─► is it TCP? ─► engine ─► table ─► the kernel's connect()
  *   other AF_*: untouched, at the cost of a comparison; UDP is never ours */
 #ifndef STARTTLS_WATCH_H
 #define STARTTLS_WATCH_H
