@@ -157,9 +157,8 @@ static bool begin(struct probe *p)
 	char self[INET6_ADDRSTRLEN + 8];
 	struct talk_setup setup = {
 		.proto = p->proto,
-		.tls_required =
-			false, /* what follows is asked elsewhere; nothing is said once the talk is
-				* over */
+		/* What follows is asked elsewhere; nothing is said once the talk is over. */
+		.tls_required = false,
 		.self = self,
 		.host = p->order->name,
 	};

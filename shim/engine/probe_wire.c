@@ -14,7 +14,9 @@ int64_t wire_now(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-bool wire_wait(const struct probe_wire *w, short events)
+/* Wait until it can be read, or written: POLLIN, POLLOUT. False, with ETIMEDOUT, behind the
+ * deadline. */
+static bool wait_for(const struct probe_wire *w, short events)
 {
 	struct pollfd p = {.fd = w->fd, .events = events};
 	int64_t left;
@@ -37,7 +39,7 @@ ssize_t wire_peek(const struct probe_wire *w, void *bytes, size_t room)
 	if (wire_now() >= w->deadline_ms)
 		return -1; /* who talks without end is late, too */
 	while ((n = sys_recv(w->fd, bytes, room, MSG_PEEK)) < 0)
-		if ((errno != EAGAIN && errno != EINTR) || !wire_wait(w, POLLIN))
+		if ((errno != EAGAIN && errno != EINTR) || !wait_for(w, POLLIN))
 			return -1;
 	return n;
 }
@@ -49,7 +51,7 @@ bool wire_send(const struct probe_wire *w, struct span bytes)
 
 		if (n > 0)
 			bytes = span_after(bytes, (size_t)n);
-		else if ((errno != EAGAIN && errno != EINTR) || !wire_wait(w, POLLOUT))
+		else if ((errno != EAGAIN && errno != EINTR) || !wait_for(w, POLLOUT))
 			return false;
 	}
 	return true;
@@ -71,7 +73,7 @@ static bool connected(const struct probe_wire *w, const struct sockaddr *addr, s
 
 	if (sys_connect(w->fd, addr, n) == 0)
 		return true;
-	if (errno != EINPROGRESS || !wire_wait(w, POLLOUT))
+	if (errno != EINPROGRESS || !wait_for(w, POLLOUT))
 		return false;
 	sys_getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &error, &size);
 	errno = error;

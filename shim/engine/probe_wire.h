@@ -17,10 +17,6 @@ struct probe_wire {
 
 int64_t wire_now(void);
 
-/* Wait until it can be read, or written: POLLIN, POLLOUT. False, with ETIMEDOUT, behind the
- * deadline. */
-bool wire_wait(const struct probe_wire *w, short events);
-
 /* What is there, at least a byte, without taking it from the kernel: that is for sys_discard(). 0
  * at the end of the stream, -1 with errno. */
 ssize_t wire_peek(const struct probe_wire *w, void *bytes, size_t room);

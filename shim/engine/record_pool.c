@@ -40,8 +40,8 @@ void window_give(uint8_t *window)
 	enter();
 	if (pooled < POOL) {
 		pool[pooled] = window;
-		atomic_signal_fence(
-			memory_order_seq_cst); /* a number without a window must not be seen */
+		/* A number without a window must not be seen. */
+		atomic_signal_fence(memory_order_seq_cst);
 		pooled++;
 		window = NULL;
 	}

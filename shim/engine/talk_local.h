@@ -13,10 +13,8 @@
 
 #define TALK_PREFIX "libstarttls: "
 
-enum {
-	TALK_WHY_MAX = 400
-}; /* a refusal fits one SMTP reply line of 512 (RFC 5321 section
-    * 4.5.3.1.5) */
+/* A refusal fits one SMTP reply line of 512 (RFC 5321 section 4.5.3.1.5). */
+enum { TALK_WHY_MAX = 400 };
 
 struct talk {
 	const struct proto *proto;

@@ -60,8 +60,6 @@ BIO *bio_for(struct tls *t);
 int verify_peer(X509_STORE_CTX *store, void *unused);
 /* notAfter of a certificate (RFC 5280 4.1.2.5); 0 when it cannot be told. */
 time_t verify_expires(const X509 *leaf);
-/* The name that layer i of the verdict wants checked. */
-const char *verify_name(const struct tls *t, size_t i);
 
 /* tls_errors.c: put the host's errors aside, around every use of OpenSSL, and back, with those
  * forgotten that have come meanwhile. NULL: there were none, or no memory for them. */

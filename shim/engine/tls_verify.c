@@ -18,7 +18,8 @@ static bool is_address(const char *name)
 	return ip;
 }
 
-const char *verify_name(const struct tls *t, size_t i)
+/* The name that layer i of the verdict wants checked. */
+static const char *name_of(const struct tls *t, size_t i)
 {
 	const char *name = t->context->verdict.options[i].name;
 
@@ -27,7 +28,7 @@ const char *verify_name(const struct tls *t, size_t i)
 
 static bool name_holds(struct tls *t, X509 *leaf, size_t i, int *error)
 {
-	const char *name = verify_name(t, i);
+	const char *name = name_of(t, i);
 
 	if (is_address(name)) {
 		*error = X509_V_ERR_IP_ADDRESS_MISMATCH;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * ask: see the header. */
+ * ask: the policy is read once, by whoever asks first, with signals and cancellation kept out; ever
+ * after an answer is a look at a pointer. Contract: ask.h. */
 #include "ask.h"
 #include "quiet.h"
 #include "start.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * everywhere: see the header. Source: ld.so(8), "FILES" and "Dynamic string tokens"; words of the
- * file are parted by blanks, line ends and colons, and # begins a comment (glibc, elf/rtld.c). */
+ * everywhere: /etc/ld.so.preload, read as the loader does. Source: ld.so(8), "FILES" and "Dynamic
+ * string tokens"; words of the file are parted by blanks, line ends and colons, and # begins a
+ * comment (glibc, elf/rtld.c). Contract: everywhere.h. */
 #include "everywhere.h"
 #include "../../policy/hold.h"
 #include "real.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * guard: see the header. Strings of the environment are compared by hand: it may be anybody's, not
- * this process's. */
+ * guard: what the loader will do to a program that is about to be executed, foretold from its
+ * environment and its file. Contract: guard.h.
+ *
+ * Strings of the environment are compared by hand: it may be anybody's, not this process's. */
 #include "guard.h"
 #include "../../policy/hold.h"
 #include "everywhere.h"
@@ -15,8 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-extern const ElfW(Ehdr) __ehdr_start
-	__attribute__((visibility("hidden"))); /* our own header, by the linker */
+/* Our own header, by the linker. */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 /* --- environments */
 

@@ -70,9 +70,8 @@ static SLOW int readable(int fd, void *bytes)
 	if (!c)
 		return real.ioctl(fd, FIONREAD, bytes);
 	result = engine->readable(c, fd, &n);
-	if (result == 0)
-		memcpy(bytes, &n,
-		       sizeof(n)); /* need not be aligned, for the kernel: CPython's is not */
+	if (result == 0) /* need not be aligned, for the kernel: CPython's is not */
+		memcpy(bytes, &n, sizeof(n));
 	return result;
 }
 

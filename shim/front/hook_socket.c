@@ -65,8 +65,8 @@ static SLOW int connect_again(int fd, const struct sockaddr *addr, socklen_t len
 		inherit_show(fd);
 		return result;
 	}
-	if (watch_family(addr, len) &&
-	    is_dead(fd)) { /* perhaps to somebody else, whom another rule is about */
+	/* Perhaps to somebody else, whom another rule is about. */
+	if (watch_family(addr, len) && is_dead(fd)) {
 		slot_drop_stale(fd);
 		inherit_show(fd);
 		return watch_connect(fd, addr, len);

@@ -53,8 +53,7 @@ bool process_borrowed(void)
 		return false;
 	if (watching || *intact)
 		return true;
-	note(); /* forked without the C library, but there is nothing of ours yet that could
-		 * suffer */
+	note(); /* forked without the C library, but nothing of ours is there yet to suffer */
 	return false;
 }
 

@@ -11,9 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum {
-	ERROR_SEEN = 0x20
-}; /* what ferror() looks at in FILE._flags, the same since glibc's first version */
+/* What ferror() looks at in FILE._flags, the same since glibc's first version. */
+enum { ERROR_SEEN = 0x20 };
 
 void wide_reset(struct wide *w)
 {

@@ -45,7 +45,16 @@ bool watch_is_tcp(int fd)
 	return fstat(fd, &file) == 0 && S_ISSOCK(file.st_mode) && is_tcp(fd);
 }
 
-/* Fill d for a connection to addr. False: leave it alone. */
+/* What is known beforehand; len is no more than there is room for. */
+static void fill(struct dial *d, const struct sockaddr *addr, socklen_t len)
+{
+	memset(d, 0, sizeof(*d));
+	memcpy(&d->order.addr, addr, len);
+	d->order.addr_len = len;
+	d->order.verdict = &d->verdict;
+}
+
+/* Ask the policy about a connection to addr, and fill d with what it says. False: leave it alone. */
 static bool ours(struct dial *d, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int error = errno;
@@ -53,10 +62,7 @@ static bool ours(struct dial *d, int fd, const struct sockaddr *addr, socklen_t 
 
 	if (ask_busy || len > sizeof(d->order.addr))
 		return false;
-	memset(&d->order, 0, sizeof(d->order));
-	memcpy(&d->order.addr, addr, len);
-	d->order.addr_len = len;
-	d->order.verdict = &d->verdict;
+	fill(d, addr, len);
 	if (names_find(addr->sa_family, names_address(addr), d->name))
 		d->order.name = d->name;
 	ask_policy(&d->order, &d->verdict);
@@ -229,7 +235,7 @@ static struct conn *open_data(int fd, struct dial *d, const struct sockaddr *own
 	signals = quiet_begin();
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	ask_busy = true;
-	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
+	real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
 	c = engine->open_data(&d->order, own, why);
 	if (c && !put(fd, c)) {
 		c = NULL;
@@ -252,14 +258,6 @@ static int connect_data(int fd, const struct sockaddr *addr, socklen_t len)
 		give_up(fd);
 	errno = error;
 	return result;
-}
-
-static void fill(struct dial *d, const struct sockaddr *addr, socklen_t len)
-{
-	memset(d, 0, sizeof(*d));
-	memcpy(&d->order.addr, addr, len);
-	d->order.addr_len = len;
-	d->order.verdict = &d->verdict;
 }
 
 /* May there be a connection at all? 0, or -1 as from refuse(). */
@@ -318,7 +316,7 @@ int watch_accepted(int fd)
 
 	if (fd < 0 || real.getpeername(fd, (struct sockaddr *)&peer, &n) < 0 ||
 	    !watch_family((struct sockaddr *)&peer, n) ||
-	    getsockname(fd, (struct sockaddr *)&own, &own_len) < 0) {
+	    real.getsockname(fd, (struct sockaddr *)&own, &own_len) < 0) {
 		errno = error;
 		return fd;
 	}

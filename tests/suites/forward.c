@@ -197,9 +197,8 @@ static bool await(struct session *s, bool shaken)
 		p[1].events |= POLLOUT;
 	s->want = 0;
 	for (int i = 0; i < 2; i++)
-		if (!p[i].events)
-			p[i].fd =
-				-1; /* or its hang-up, known already, would be reported for ever */
+		if (!p[i].events) /* or its hang-up, known already, would be reported for ever */
+			p[i].fd = -1;
 	return poll(p, 2, 3600 * 1000) > 0 &&
 	       !(p[0].revents & POLLERR && !(p[0].revents & POLLIN)) &&
 	       !(p[1].revents & POLLERR && !(p[1].revents & POLLIN));
@@ -212,8 +211,8 @@ static bool carry(struct session *s)
 	while ((n = shake(s)) == LATER)
 		if (!await(s, false))
 			return false;
-	if (n <=
-	    0) { /* finished without a word of the program's, be it by a reset that our ServerHello met */
+	/* Finished without a word of the program's, be it by a reset that our ServerHello met. */
+	if (n <= 0) {
 		shutdown(s->server, SHUT_WR);
 		return true;
 	}

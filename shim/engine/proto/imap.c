@@ -17,10 +17,8 @@
 
 enum { WAIT_GREETING, WAIT_OFFER, WAIT_GO }; /* talk_proto.step */
 enum { OFFERED = 1 };                        /* talk_proto.seen */
-enum {
-	TAG_BYTES = TALK_NONCE / 2,
-	TAG_MAX = TAG_BYTES * 2
-}; /* random bytes and hex digits of a tag */
+/* Random bytes and hex digits of a tag. */
+enum { TAG_BYTES = TALK_NONCE / 2, TAG_MAX = TAG_BYTES * 2 };
 
 static const char strange[] = "server sent what is no IMAP response";
 static const char no_service[] = "server refused service before TLS";

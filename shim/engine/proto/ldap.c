@@ -29,8 +29,8 @@ enum {
 	REQUEST_NAME = 0x80,
 	RESPONSE_NAME = 0x8a,
 	UNBIND_REQUEST = 0x42,
-	UNAVAILABLE =
-		52, /* "a server is shutting down or a subsystem is offline": try again (A.2) */
+	/* "A server is shutting down or a subsystem is offline": try again (appendix A.2). */
+	UNAVAILABLE = 52,
 };
 
 static const char start_tls[] = "1.3.6.1.4.1.1466.20037";

@@ -17,16 +17,14 @@
  * under `may`. */
 #include "../proto.h"
 
-enum {
-	WAIT_GREETING,
-	WAIT_RESPONSE
-}; /* talk_proto.step; talk_proto.code: the number that the app expects next */
+/* talk_proto.step; talk_proto.code: the number that the app expects next. */
+enum { WAIT_GREETING, WAIT_RESPONSE };
 
 enum {
 	HEAD = 4,
-	PACKET_MAX =
-		64 * 1024, /* in the connection phase; a certificate for a plugin may be long */
-	SSL_REQUEST = 32,  /* payload */
+	/* In the connection phase; a certificate for a plugin may be long. */
+	PACKET_MAX = 64 * 1024,
+	SSL_REQUEST = 32, /* payload */
 	CLIENT_PROTOCOL_41 = 0x0200,
 	CLIENT_SSL_HIGH = 0x08, /* CLIENT_SSL, 0x0800, in the second byte */
 	OK = 0x00,

@@ -18,12 +18,8 @@
 #include "../proto.h"
 
 enum { WAIT_LIST, WAIT_GO, WAIT_SYNC, READY }; /* talk_proto.step */
-enum {
-	OFFERED = 1,
-	HAS_VERSION = 2,
-	LISTING = 4,
-	LISTED = 8
-}; /* talk_proto.seen; the last two: inside TLS */
+/* talk_proto.seen; the last two: inside TLS. */
+enum { OFFERED = 1, HAS_VERSION = 2, LISTING = 4, LISTED = 8 };
 
 static const char strange[] = "server sent what is no ManageSieve response";
 
