@@ -243,6 +243,31 @@ transfer() { run shim python3 "$root/tests/ftp_client.py" localhost "$PORT" "$1"
   [ "$(grep -c 'reused' "$server/log")" -ge 3 ]
 }
 
+# many_transfers passive|active: listings, downloads and uploads in one login, each on a data connection that resumes the one session
+many_transfers() {
+  shimmed
+  file up 40000
+  run -0 "${launch[@]}" /usr/bin/python3 - "$1" <<'END'
+import ftplib, io, sys
+ftp = ftplib.FTP("mail.test", "joe", "x", timeout=60)
+ftp.set_pasv(sys.argv[1] == "passive")
+sent = open("up", "rb").read()
+for i in range(3):
+    ftp.storbinary(f"STOR stored{i}", io.BytesIO(sent))
+    got = io.BytesIO()
+    ftp.retrbinary(f"RETR stored{i}", got.write)
+    assert got.getvalue() == sent
+    assert len(ftp.nlst()) == i + 1
+ftp.quit()
+END
+  [ "$(grep -c 'verified.*proto=ftp-data' log)" = 9 ]
+  run -1 grep -v 'starttls verified ' log
+}
+
+@test "ftp: many transfers in one login, passive, vsftpd" { serving vsftpd good && many_transfers passive; }
+@test "ftp: many transfers in one login, active, vsftpd" { serving vsftpd good && many_transfers active; }
+@test "ftp: many transfers in one login, ProFTPD" { serving proftpd good && many_transfers passive; }
+
 @test "ftp: a foreign address in 227 is not dialled" {
   serving vsftpd good pasv_address=192.0.2.99
   shimmed

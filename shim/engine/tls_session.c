@@ -45,6 +45,17 @@ static bool name_peer(struct tls *t)
 	return SSL_set_tlsext_host_name(t->ssl, sni) == 1;
 }
 
+/* A copy: OpenSSL forbids to resume a session again once one who did has ended without close_notify, or with an alert. */
+static bool resume_as_guest(struct tls *t, const struct tls_session *resume)
+{
+	SSL_SESSION *copy = SSL_SESSION_dup((const SSL_SESSION *)resume);
+	bool taken = copy && SSL_set_session(t->ssl, copy) == 1;
+
+	t->guest = true;
+	SSL_SESSION_free(copy);
+	return taken;
+}
+
 static bool session_start(struct tls *t, const struct tls_session *resume)
 {
 	SSL_SESSION *resumed;
@@ -60,10 +71,8 @@ static bool session_start(struct tls *t, const struct tls_session *resume)
 	if (SSL_set_app_data(t->ssl, t) != 1)
 		return false;
 	SSL_set_connect_state(t->ssl);
-	if (resume) {
-		t->guest = true;
-		SSL_set_session(t->ssl, (SSL_SESSION *)resume);
-	}
+	if (resume && !resume_as_guest(t, resume))
+		return false;
 	resumed = resume ? NULL : context_session(t->context, t->peer_key);
 	if (resumed) {
 		SSL_set_session(t->ssl, resumed);
