@@ -95,6 +95,15 @@ static enum move agreed(struct talk *t, const struct ftp_line *line)
 	return line->code == 234 ? MOVE_TLS : no_tls(t, "server refused AUTH TLS");
 }
 
+/* There are clients that take it for a line's end: behind it they would find a reply, from before TLS, to a command that goes
+ * inside. */
+static bool has_bare_cr(struct span unit)
+{
+	struct span text = line_text(unit);
+
+	return text.n && memchr(text.at, '\r', text.n);
+}
+
 static enum move peer(struct talk *t, struct span unit)
 {
 	struct talk_proto *p = talk_proto(t);
@@ -102,6 +111,10 @@ static enum move peer(struct talk *t, struct span unit)
 
 	if (!line_counts(t))
 		return MOVE_BAD;
+	if (has_bare_cr(unit)) {
+		p->why = "server sent a carriage return within a line";
+		return MOVE_BAD;
+	}
 	if (!parse(t, unit, &line)) {
 		p->why = "server sent what is no FTP reply";
 		return MOVE_BAD;
@@ -183,7 +196,7 @@ static enum move login(struct talk *t, const struct ftp_line *line, struct span 
 	struct talk_proto *p = talk_proto(t);
 
 	if (line->code != 230 && line->code != 232)
-		return MOVE_PASS;
+		return ftp_data_reply(t, line); /* perhaps it wants no login to transfer */
 	talk_hold(t, unit);
 	if (line->last) {
 		p->seen |= FTP_LOGGED_IN;
@@ -224,6 +237,19 @@ static bool is_rest(struct talk_proto *p, unsigned flag, struct span unit)
 	return rest;
 }
 
+/* What clients do not agree on is made to look alike to all: a carriage return within a line; and in a reply of several lines one that begins with
+ * its code and goes on strangely, which is the last to some. */
+static void tidy(const struct talk_proto *p, uint8_t *at, size_t n)
+{
+	size_t text = line_text(span_of(at, n)).n;
+
+	for (size_t i = 0; i < text; i++)
+		if (at[i] == '\r')
+			at[i] = ' ';
+	if (p->code && n > 3 && digits(span_of(at, n), 3) == p->code && !strchr(" -\r\n", at[3]))
+		at[0] = ' ';
+}
+
 static enum move inside(struct talk *t, enum side from, uint8_t *at, size_t n)
 {
 	struct talk_proto *p = talk_proto(t);
@@ -233,12 +259,19 @@ static enum move inside(struct talk *t, enum side from, uint8_t *at, size_t n)
 	if (from == SIDE_APP) {
 		if (!is_greeted(p))
 			return MOVE_HOLD;
-		if (!is_rest(p, FTP_APP_MIDLINE, unit))
-			ftp_data_command(t, unit);
-		return MOVE_PASS;
+		return is_rest(p, FTP_APP_MIDLINE, unit) || ftp_data_command(t, unit) ? MOVE_PASS
+										      : MOVE_KEEP;
 	}
-	if (is_rest(p, FTP_PEER_MIDLINE, unit) || !parse(t, unit, &line))
+	tidy(p, at, n);
+	if (is_rest(p, FTP_PEER_MIDLINE, unit))
 		return is_greeted(p) ? MOVE_PASS : MOVE_BAD;
+	if (!parse(t, unit, &line)) {
+		if (!is_greeted(p))
+			return MOVE_BAD;
+		return ftp_data_is_passive(unit)
+			       ? ftp_data_passive(t, &(struct ftp_line){.last = true})
+			       : MOVE_PASS;
+	}
 	if (p->waiting && !line_counts(t))
 		return MOVE_BAD;
 	return reply(t, &line, unit);

@@ -6,7 +6,9 @@
  *   A RETR x                   a transfer begins
  *   P 150, 226                 the peer agreed to it; its end
  *
- * Surprising: the address in a 227 is the peer's to forge, so the control connection's is put in its place, as curl does. And a
+ * Surprising: the address in a 227 is the peer's to forge, so the control connection's is put in its place, as curl does. What a client
+ * makes of the rest is its own affair: one wants parentheses, another takes the first six numbers anywhere. A port that the app dials and we
+ * did not read would be dialled in the clear, so the app is told the port we read, in the one form that all read alike, or none. And a
  * transfer whose data connection we had to refuse ends with our 425 or 426, whatever the server thought of it. */
 #include "ftp.h"
 
@@ -31,20 +33,19 @@ static uint16_t port_of(const unsigned n[6])
 	return (uint16_t)(n[4] << 8 | n[5]);
 }
 
-/* The last of the fields between delimiters in |…|…|port| (RFC 2428). 0: there is none. */
+/* The last of the fields between delimiters in |…|…|port| (RFC 2428), which is digits and no more. 0: there is none. */
 static uint16_t extended_port(struct span s)
 {
 	unsigned port = 0;
 	int delimiters = 0;
 
 	for (size_t i = 1; i < s.n && delimiters < 3; i++) {
-		if (s.at[i] == s.at[0]) {
+		if (s.at[i] == s.at[0])
 			delimiters++;
-			if (delimiters == 2)
-				port = 0;
-		} else if (delimiters == 2 && s.at[i] >= '0' && s.at[i] <= '9' && port < 65536) {
+		else if (delimiters == 2 && (s.at[i] < '0' || s.at[i] > '9' || port > 65535))
+			return 0;
+		else if (delimiters == 2)
 			port = port * 10 + (unsigned)(s.at[i] - '0');
-		}
 	}
 	return delimiters == 3 && port < 65536 ? (uint16_t)port : 0;
 }
@@ -79,18 +80,54 @@ static void announce(struct talk *t, enum side dialled_by, uint16_t port)
 /* ---- what the peer says */
 
 /* 227: the app shall dial the control connection's own peer. */
-static enum move passive(struct talk *t, struct span text)
+static bool passive(struct talk *t, struct span text)
 {
 	const uint8_t *own = talk_proto(t)->peer_v4;
 	unsigned n[6];
 
-	if (!six_numbers(numbers(text), n))
-		return MOVE_PASS;
+	if (!six_numbers(numbers(text), n) || !port_of(n))
+		return false;
+	for (int i = 0; own && i < 4; i++)
+		n[i] = own[i];
 	announce(t, SIDE_APP, port_of(n));
-	if (!own || (own[0] == n[0] && own[1] == n[1] && own[2] == n[2] && own[3] == n[3]))
-		return MOVE_PASS;
-	talk_tell(t, "227 Entering Passive Mode (%d,%d,%d,%d,%u,%u).\r\n", own[0], own[1], own[2],
-		  own[3], n[4], n[5]);
+	return talk_tell(t, "227 Entering Passive Mode (%u,%u,%u,%u,%u,%u).\r\n", n[0], n[1], n[2],
+			 n[3], n[4], n[5]);
+}
+
+static bool extended_passive(struct talk *t, struct span text)
+{
+	uint16_t port = extended_port(behind(text, '('));
+
+	if (!port)
+		return false;
+	announce(t, SIDE_APP, port);
+	return talk_tell(t, "229 Entering Extended Passive Mode (|||%u|)\r\n", port);
+}
+
+/* RFC 1639, which RFC 2428 replaced. */
+static const char no_long_form[] = "502 libstarttls: LPSV and LPRT cannot be protected\r\n";
+
+bool ftp_data_is_passive(struct span unit)
+{
+	return unit.n > 3 && memcmp(unit.at, "22", 2) == 0 && unit.at[2] >= '7' &&
+	       unit.at[2] <= '9' && (unit.at[3] < '0' || unit.at[3] > '9');
+}
+
+enum move ftp_data_passive(struct talk *t, const struct ftp_line *line)
+{
+	struct talk_proto *p = talk_proto(t);
+	bool asked = p->seen & FTP_ASKED_PASSIVE;
+
+	if (!line->last)
+		return MOVE_KEEP;
+	p->seen &= ~(unsigned)FTP_ASKED_PASSIVE;
+	if (asked && line->code == 228)
+		talk_tell(t, no_long_form);
+	else if (!asked ||
+		 !(line->code == 227 ? passive(t, line->text)
+				     : line->code == 229 && extended_passive(t, line->text)))
+		talk_tell(t, "425 libstarttls: the server named no data connection that could be "
+			     "protected\r\n");
 	return MOVE_KEEP;
 }
 
@@ -119,10 +156,8 @@ static enum move transferred(struct talk *t, const struct ftp_line *line)
 
 enum move ftp_data_reply(struct talk *t, const struct ftp_line *line)
 {
-	if (line->code == 227)
-		return passive(t, line->text);
-	if (line->code == 229)
-		announce(t, SIDE_APP, extended_port(behind(line->text, '(')));
+	if (line->code >= 227 && line->code <= 229)
+		return ftp_data_passive(t, line);
 	return talk_proto(t)->data.transferring ? transferred(t, line) : MOVE_PASS;
 }
 
@@ -163,13 +198,30 @@ static void begin_transfer(struct talk *t, bool uploading)
 	p->data.uploading = uploading;
 }
 
-void ftp_data_command(struct talk *t, struct span line)
+/* "P@SW" is PASV for routers that meddle with it. */
+static bool asks_passive(struct span word, struct span line)
+{
+	static const char *const words[] = {"PASV", "EPSV", "LPSV", "CPSV", "SPSV"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (span_is_word(word, words[i]))
+			return true;
+	return line.n > 4 && span_is_word(span_first(line, 4), "P@SW");
+}
+
+bool ftp_data_command(struct talk *t, struct span line)
 {
 	static const char *const up[] = {"STOR", "APPE", "STOU"};
 	static const char *const down[] = {"RETR", "LIST", "NLST", "MLSD"};
 	struct span word = word_of(command(line)), rest = argument_of(command(line));
 	unsigned n[6];
 
+	if (span_is_word(word, "LPRT")) {
+		talk_tell(t, no_long_form);
+		return false;
+	}
+	if (asks_passive(word, command(line)))
+		talk_proto(t)->seen |= FTP_ASKED_PASSIVE;
 	if (span_is_word(word, "PORT") && six_numbers(rest, n))
 		announce(t, SIDE_PEER, port_of(n));
 	else if (span_is_word(word, "EPRT"))
@@ -180,6 +232,7 @@ void ftp_data_command(struct talk *t, struct span line)
 	for (size_t i = 0; i < sizeof(down) / sizeof(*down); i++)
 		if (span_is_word(word, down[i]))
 			begin_transfer(t, false);
+	return true;
 }
 
 /* A data connection: TLS from the first byte, the app's side being the TLS client whoever dialled
