@@ -63,7 +63,7 @@ static int check_layers(void)
 	if (p && !policy_broken(p))
 		policy_lint(p, stderr);
 	code = conclude(p, "this user's policy", all);
-	if (code == EXIT_OK)
+	if (code == EXIT_OK && !policy_has_floor(p))
 		puts("where no rule matches: may to localhost, verify to any");
 	policy_free(p);
 	return code;

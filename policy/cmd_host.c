@@ -95,6 +95,18 @@ int host_parse_word(const char *verb, char *word, const char **host, unsigned *p
 	return colon ? parse_port(verb, colon + 1, port) : 0;
 }
 
+static bool is_number(const char *word)
+{
+	return *word && !word[strspn(word, "0123456789")];
+}
+
+const char *too_much(const char *word)
+{
+	return is_number(word) ? "; a port stands behind a colon, as in mx.example.com:25"
+	       : proto_find(word, strlen(word)) != PROTO_NONE ? "; a protocol is said by --proto"
+							      : "";
+}
+
 int proto_parse_word(const char *verb, const char *proto)
 {
 	struct word word = {.at = proto, .n = strlen(proto)};
@@ -102,6 +114,10 @@ int proto_parse_word(const char *verb, const char *proto)
 
 	if (proto_find(proto, strlen(proto)) != PROTO_NONE)
 		return 0;
+	if (is_number(proto))
+		return wrong_words(verb,
+				   "'%s' is no protocol; a port stands behind a colon: HOST:%s",
+				   proto, proto);
 	meant = did_you_mean(&word, proto_word);
 	if (meant)
 		return wrong_words(verb, "unknown protocol '%s'; did you mean '%s'?", proto, meant);

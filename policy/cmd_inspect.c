@@ -60,12 +60,27 @@ static void say_why(void *of, const char *why)
 	inspect_wrong(of, "%s", why);
 }
 
+/* Does the loader's own file name it by a path, as it has to for programs with rights of their own? */
+static bool is_everywhere(void)
+{
+	static const char name[] = "/libstarttls.so";
+	struct stat st;
+	const uint8_t *bytes = hold_map("/etc/ld.so.preload", &st);
+	bool found = bytes && memmem(bytes, (size_t)st.st_size, name, sizeof name - 1);
+
+	if (bytes)
+		munmap((void *)(uintptr_t)bytes, (size_t)st.st_size);
+	return found;
+}
+
 static void look_at_loader(struct inspection *i, const struct elf *e)
 {
 	const struct hold h = {
 		.bits = i->ours->bits, .machine = i->ours->machine, .say = say_why, .of = i};
 
-	hold_rights(&h, i->path, &i->st);
+	if (!hold_rights(&h, i->path, &i->st) && is_everywhere())
+		inspect_note(i, "/etc/ld.so.preload names libstarttls.so, which is in it by that, "
+				"and obeys the system's policy alone there");
 	if (hold_loader(&h, e))
 		inspect_note(i, "%u bits like libstarttls.so, started by glibc's loader %s",
 			     e->bits, e->interpreter ? e->interpreter : "(it is the loader)");

@@ -82,7 +82,7 @@ static int parse_arguments(int argc, char **argv, struct probing *p)
 		return wrong_words(verb, "which host? HOST[:PORT], as in mx.example.com:25");
 	if (argc - optind > 1)
 		return wrong_words(verb, "one host at a time: '%s' is too much%s", argv[optind + 1],
-				   p->proto ? "" : "; a protocol is said by --proto");
+				   too_much(argv[optind + 1]));
 	code = host_parse_word(verb, argv[optind], &p->host, &p->port);
 	if (code || p->port)
 		return code;

@@ -74,6 +74,9 @@ int wrong_option(const char *verb, int c, char **argv, const char *known);
  * is where none is said. */
 int host_parse_word(const char *verb, char *word, const char **host, unsigned *port);
 
+/* Where a word behind HOST should have stood, with a semicolon in front; "" when nobody knows. Static. */
+const char *too_much(const char *word);
+
 /* Is it a protocol? */
 int proto_parse_word(const char *verb, const char *proto);
 

@@ -147,7 +147,7 @@ static void lint_level(struct lint *l, const struct rule *r)
 	else if (r->needs & NEED_TRY)
 		warn_rule(l, r, "'may': anybody in between can have the connection in plaintext");
 	else
-		warn_rule(l, r, "'none': these connections go out in plaintext");
+		warn_rule(l, r, "'none': this rule lets these connections go out in plaintext");
 }
 
 static void lint_pins(struct lint *l, const struct rule *r)
@@ -214,13 +214,17 @@ static void lint_files(struct lint *l, const struct rule *r)
 			"'cert' holds no certificate (PEM): all these connections will be refused");
 }
 
+static bool for_any_host(const struct rule *r)
+{
+	for (size_t i = 0; i < r->n_hosts; i++)
+		if (r->hosts[i].kind == HOST_ANY)
+			return true;
+	return false;
+}
+
 static void lint_tls(struct lint *l, const struct rule *r)
 {
-	bool any = false;
-
-	for (size_t i = 0; i < r->n_hosts; i++)
-		any = any || r->hosts[i].kind == HOST_ANY;
-	if (any && !r->n_ports && r->protos >> proto_find("tls", 3) & 1)
+	if (for_any_host(r) && !r->n_ports && r->protos >> proto_find("tls", 3) & 1)
 		warn_rule(l, r, "'proto tls' without 'port' takes every connection to any host");
 }
 
@@ -245,6 +249,16 @@ static void lint_by_app(struct lint *l, const struct rule *r)
 		    !(r->needs & NEED_PIN && idle[i].word == WORD_PIN))
 			warn_rule(l, r, "'%s' does nothing with 'by app': the TLS is the program's",
 				  idle[i].text);
+}
+
+bool policy_has_floor(const struct policy *p)
+{
+	for (int i = 0; i < LAYERS; i++)
+		for (const struct rule *r = p->layers[i].first; r; r = r->next)
+			if (for_any_host(r) && !r->n_ports && !r->protos && !r->n_programs &&
+			    !r->n_users)
+				return true;
+	return false;
 }
 
 size_t policy_lint(const struct policy *p, FILE *out)

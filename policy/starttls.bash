@@ -17,12 +17,15 @@ _starttls_commands() {
   fi
 }
 
-# The command of `run` is the first word that is neither an option nor an option's value.
+_starttls_hosts() { mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -A hostname -- "$word"); }
+
+# The command of `run` is the first word that is neither an option nor an option's value. "=" is a word of its own: --observe = FILE
 _starttls_run() {
   local i
   for ((i = 2; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-    --policy | =) i=$((i + 1)) ;; # "=" is a word of its own: --observe = FILE
+    --policy) [ "${COMP_WORDS[i + 1]}" = = ] || i=$((i + 1)) ;;
+    =) i=$((i + 1)) ;;
     --) i=$((i + 1)) && break ;;
     -*) ;;
     *) break ;;
@@ -33,7 +36,7 @@ _starttls_run() {
   elif ((i < COMP_CWORD)); then
     _starttls_files
   elif [[ $word == -* ]]; then
-    _starttls_words '-v --verbose --policy --observe --observe= --'
+    _starttls_words '-v --verbose --policy --observe --observe= --help --'
   else
     _starttls_commands
   fi
@@ -41,45 +44,38 @@ _starttls_run() {
 
 _starttls_protocols='smtp lmtp imap pop3 sieve nntp ftp ldap pgsql mysql xmpp xmpp-server http irc nut smtps imaps pop3s nntps ldaps ftps tls'
 
-_starttls_explain() {
-  case $word in
-  -*) _starttls_words '--program --user --addr' ;;
-  *)
-    _starttls_words "$_starttls_protocols"
-    mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -A hostname -- "$word")
-    ;;
-  esac
-}
-
-_starttls_probe() {
-  case $word in
-  -*) _starttls_words '--proto --timeout --domain' ;;
-  *) mapfile -t COMPREPLY < <(compgen -A hostname -- "$word") ;;
-  esac
-}
-
 _starttls() {
-  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+  local word=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    _starttls_words 'run check explain probe inspect report env --help --version'
+    _starttls_words 'run check explain probe inspect report env help --help --version'
     return
   fi
-  case ${COMP_WORDS[1]}:$before in
-  probe:--proto) _starttls_words "$_starttls_protocols" ;;
-  probe:--timeout | probe:--domain) ;;
-  run:--policy | run:=) _starttls_files ;;
-  run:--observe) if [ "$word" = = ]; then word='' _starttls_files; else _starttls_run; fi ;;
-  explain:--program) _starttls_commands ;;
-  explain:--user) mapfile -t COMPREPLY < <(compgen -u -- "$word") ;;
-  explain:--addr) ;;
+  # --option=value, which bash has cut at the "="
+  if [ "$word" = = ]; then
+    option+='='
+    word=
+  elif [ "$option" = = ]; then
+    option=${COMP_WORDS[COMP_CWORD - 2]}=
+  fi
+  case $verb:$option in
+  run:--policy | run:--policy= | run:--observe=) _starttls_files ;;
+  explain:--program | explain:--program=) _starttls_commands ;;
+  explain:--user | explain:--user=) mapfile -t COMPREPLY < <(compgen -u -- "$word") ;;
+  probe:--proto | probe:--proto=) _starttls_words "$_starttls_protocols" ;;
+  explain:--addr | explain:--addr= | probe:--timeout | probe:--timeout= | probe:--domain | probe:--domain=) ;;
   run:*) _starttls_run ;;
-  check:*) _starttls_files ;;
-  explain:*) _starttls_explain ;;
-  probe:*) _starttls_probe ;;
-  inspect:*) _starttls_commands ;;
-  report:*) if [[ $word == -* ]]; then _starttls_words '--json --prometheus'; else _starttls_files; fi ;;
-  env:*) _starttls_words '--sh --systemd --docker' ;;
+  *) case $verb:$word in
+    check:-* | inspect:-*) _starttls_words '--help' ;;
+    explain:-*) _starttls_words '--program --user --addr --help' ;;
+    probe:-*) _starttls_words '--proto --timeout --domain --help' ;;
+    report:-*) _starttls_words '--json --prometheus --help' ;;
+    env:*) _starttls_words '--sh --systemd --docker --help' ;;
+    check:* | report:*) _starttls_files ;;
+    explain:*) _starttls_words "$_starttls_protocols" && _starttls_hosts ;;
+    probe:*) _starttls_hosts ;;
+    inspect:*) _starttls_commands ;;
+    esac ;;
   esac
 }
 

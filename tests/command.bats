@@ -556,6 +556,39 @@ completes() {
   [ "$(completes starttls run cat he)" = here.policy ]
 }
 
+@test "completion: each option of each verb, and its value behind a blank or an equals sign" {
+  count=0
+  while read -r verb option; do
+    completes starttls "$verb" - | grep -qx -- "$option" || { echo "$verb $option"; false; }
+    count=$((count + 1))
+  done < <("$starttls" --help | sed -n 's/^  starttls //p' | while read -r verb rest; do
+    grep -oE -- '--?[a-z]+' <<<"--help $rest" | sed "s/^/$verb /"
+  done)
+  [ "$count" -ge 20 ]
+  touch here.policy
+  while IFS='|' read -r words wanted; do
+    completes starttls $words | grep -qx -- "$wanted" || { echo "$words"; completes starttls $words; false; }
+  done <<'END'
+run --policy he|here.policy
+run --policy = he|here.policy
+run --policy = here.policy ca|cat
+run --policy here.policy ca|cat
+run -v --observe = he|here.policy
+explain --program ca|cat
+explain --program = ca|cat
+explain --user = roo|root
+probe --proto sm|smtp
+probe --proto = sm|smtp
+check he|here.policy
+report he|here.policy
+report --json he|here.policy
+hel|help
+END
+  for words in 'explain --addr x' 'probe --timeout = 1' 'probe --domain ca'; do
+    [ -z "$(completes starttls $words)" ]
+  done
+}
+
 @test "completion: it knows each verb and protocol that the command knows" {
   for verb in $("$starttls" --help | sed -n 's/^  starttls \([a-z]*\) .*/\1/p'); do
     completes starttls "" | grep -qx "$verb"

@@ -373,6 +373,15 @@ refused() {
   refused "the line is gone"
 }
 
+@test "inspect: of a set-user-ID program, that it has the library all the same, by the loader's own file" {
+  install -m 4755 /bin/true set-id
+  run -69 starttls inspect ./set-id
+  [[ $output != */etc/ld.so.preload* ]]
+  in_every_program
+  run -69 starttls inspect ./set-id
+  [[ $output == *"it is set-user-ID"*"/etc/ld.so.preload names libstarttls.so, which is in it by that, and obeys the system's policy alone there"* ]]
+}
+
 @test "under run, env -i: another root directory, another loader and rights of its own are refused all the same" {
   policy "verify to any"
   in_every_program

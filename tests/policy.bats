@@ -268,6 +268,18 @@ system_policy() {
   [[ $output == *"$PWD/config/starttls/policy:1:1: error:"* ]]
 }
 
+@test "check: the built-in rule is told, but not where no connection is left for it" {
+  mkdir -p config/starttls
+  for rule in 'verify to mx.example' 'verify to any port 25' 'verify to any user root' 'verify to any program /bin/x' 'verify to any proto smtp'; do
+    echo "$rule" >config/starttls/policy
+    run -0 "$starttls" check
+    [ "${lines[-1]}" = "where no rule matches: may to localhost, verify to any" ]
+  done
+  printf '%s\n' 'may to mx.example' 'verify to 192.0.2.0/24,any' >config/starttls/policy
+  run -0 "$starttls" check
+  [ "${lines[-1]}" = "this user's policy: sound, 2 rules" ]
+}
+
 @test "check: XDG_CONFIG_HOME must be absolute, else it is ~/.config" {
   mkdir -p home/.config/starttls config/starttls
   echo "verify to any" >home/.config/starttls/policy

@@ -135,4 +135,5 @@ END
   run eval "$(recipe "Every program of the host")"
   mv libstarttls.so /usr/lib/*-linux-gnu/
   [ ! -e /etc/ld.so.preload ]
+  [[ $output == *"cannot be preloaded"* ]]
 }

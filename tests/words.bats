@@ -82,6 +82,8 @@ load helper
 64|probe --timeout soon mx.example:25|'soon' is not a timeout: seconds, from 1 to
 64|probe mx.example|which port? mx.example:25 or --proto smtp
 64|probe mx.example:25 smtp|'smtp' is too much; a protocol is said by --proto
+64|probe mx.example 25|'25' is too much; a port stands behind a colon, as in mx.example.com:25
+64|explain mx.example 25|'25' is no protocol; a port stands behind a colon: HOST:25
 64|probe ''|which host? HOST[:PORT], as in mx.example.com:25
 64|probe --proto '' mx.example:25|unknown protocol ''; there are: smtp lmtp
 64|probe --timeout '' mx.example:25|'' is not a timeout: seconds
@@ -110,7 +112,7 @@ load helper
 64|env ''|'' is unknown; one of --sh
 64|env sh|'sh' is unknown; one of --sh, --systemd, --docker
 END
-  [ "$count" = 87 ]
+  [ "$count" = 89 ]
 }
 
 # Words that somebody's script might come up with, in any place.
