@@ -4,28 +4,16 @@
 
 # shellcheck disable=SC2086  # $words are several on purpose
 
-bats_require_minimum_version 1.5.0
+load helper
+load command
 
 setup() {
-  cd "$BATS_TEST_DIRNAME/.." || return
-  root=$PWD
-  build=${BUILD:-build}
-  [[ $build = /* ]] || build=$root/$build
-  starttls=$build/starttls
-  cd "$BATS_TEST_TMPDIR" || return
+  begin_alone
   umask 022
-  unset LD_PRELOAD
-  export HOME=$PWD/home XDG_CONFIG_HOME=$PWD/config LC_ALL=C STARTTLS_POLICY=$PWD/policy
-  # A sanitizer's runtime wants to be loaded first, and `run` does not let it.
-  export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
+  export STARTTLS_POLICY=$PWD/policy
 }
 
 policy() { printf '%s\n' "$@" >policy; }
-
-# says TEXT: the output of the last `run` contains it
-says() { [[ $output == *"$1"* ]] || { printf 'does not say: %s\n--- but\n%s\n' "$1" "$output"; return 1; }; }
-
-never_says() { [[ $output != *"$1"* ]] || { printf 'says: %s\n--- in\n%s\n' "$1" "$output"; return 1; }; }
 
 # --- explain
 

@@ -3,9 +3,7 @@
 # `starttls inspect` beyond the program's own file: its libraries, AppArmor, terminals. What the loader goes by is in command.bats.
 
 load helper
-
-says() { [[ $output == *"$1"* ]] || { printf 'does not say: %s\n--- but\n%s\n' "$1" "$output"; return 1; }; }
-never_says() { [[ $output != *"$1"* ]] || { printf 'says: %s\n--- in\n%s\n' "$1" "$output"; return 1; }; }
+load command
 
 inspect() { "$build/starttls" inspect "$@"; }
 

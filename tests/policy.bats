@@ -5,20 +5,12 @@
 # Inner shells expand by themselves, and $words are several on purpose.
 # shellcheck disable=SC2016,SC2086
 
-bats_require_minimum_version 1.5.0
+load helper
+load command
 
 setup() {
-  cd "$BATS_TEST_DIRNAME/.." || return
-  root=$PWD
-  build=${BUILD:-build}
-  [[ $build = /* ]] || build=$root/$build
-  starttls=$build/starttls
-  cd "$BATS_TEST_TMPDIR" || return
+  begin_alone
   umask 077
-  unset STARTTLS_POLICY LD_PRELOAD
-  export HOME=$PWD/home XDG_CONFIG_HOME=$PWD/config
-  # A sanitizer's runtime wants to be loaded first, and `run` does not let it.
-  export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
 }
 
 policy() { cat >"$1"; }

@@ -3,18 +3,14 @@
 # starttls report: what it reads, what it takes for ours, its three forms. Over real logs: syslog.bats.
 
 load helper
+load command
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return
   export LC_ALL=C
-  starttls=$build/starttls
 }
 
 teardown() { :; }
-
-# says TEXT, never_says TEXT: the output of the last `run`
-says() { [[ $output == *"$1"* ]] || { printf 'does not say: %s\n--- but\n%s\n' "$1" "$output"; return 1; }; }
-never_says() { [[ $output != *"$1"* ]] || { printf 'says: %s\n--- in\n%s\n' "$1" "$output"; return 1; }; }
 
 # in_days N: the date, as the log has it
 in_days() { date -u -d "$1 days" +%Y-%m-%d; }

@@ -4,6 +4,7 @@
 # a program's file is in command.bats.
 
 load helper
+load command
 
 # what a sanitizer's runtime must be told, also in an empty environment
 asan=${ASAN_OPTIONS:+ASAN_OPTIONS=$ASAN_OPTIONS}
@@ -15,9 +16,6 @@ mark() {
   printf '%s\n' '#include <unistd.h>
     int main(void) { return write(1, "started\n", 8) != 8; }' | gcc -O -x c -o "$name" - "$@"
 }
-
-says() { [[ $output == *"$1"* ]] || { printf 'does not say: %s\n--- but\n%s\n' "$1" "$output"; return 1; }; }
-never_says() { [[ $output != *"$1"* ]] || { printf 'says: %s\n--- in\n%s\n' "$1" "$output"; return 1; }; }
 
 # script LINE …: ./script, for sh
 script() {
