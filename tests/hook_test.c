@@ -601,7 +601,7 @@ static void test_waiting(void)
 	check(io_receive(pair[0], b, 2, MSG_DONTWAIT) == 2 && conn.waiting == 1, "and a small recv()");
 	check(io_read(pair[0], b, 2) == 2 && *b == 'k' && conn.waiting == 1,
 	      "what needs more than waits is a receive");
-	check(io_readv(pair[0], &iov, 1) == 2 && *b == 'r', "and so is what has pieces");
+	check(io_readv(pair[0], &iov, 1, 0) == 2 && *b == 'r', "and so is what has pieces");
 	check(conn.ref.refs == 1, "none keeps a reference");
 	table_leave(pair[0]);
 	conn.waiting = 9;

@@ -3,7 +3,7 @@
  *
  *	HOOK ssize_t write(int fd, const void *bytes, size_t n)
  *	{
- *		return table_has(fd) ? io_transmit(fd, bytes, n, 0) : real.write(fd, bytes, n);
+ *		return table_has(fd) ? io_write(fd, bytes, n) : real.write(fd, bytes, n);
  *	}
  *
  * A miss is one load, one branch and a tail call: no system call, no lock, errno untouched. So that the compiler keeps it that way,

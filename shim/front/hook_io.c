@@ -18,7 +18,7 @@ HOOK_ALIAS(__read, read);
 
 HOOK ssize_t readv(int fd, const struct iovec *iov, int count)
 {
-	return table_has(fd) ? io_readv(fd, iov, count) : real.readv(fd, iov, count);
+	return table_has(fd) ? io_readv(fd, iov, count, 0) : real.readv(fd, iov, count);
 }
 
 HOOK ssize_t recv(int fd, void *bytes, size_t n, int flags)
@@ -26,27 +26,14 @@ HOOK ssize_t recv(int fd, void *bytes, size_t n, int flags)
 	return table_has(fd) ? io_receive(fd, bytes, n, flags) : real.recv(fd, bytes, n, flags);
 }
 
-/* A stream socket names no sender. */
-static SLOW ssize_t receive_from(int fd, void *bytes, size_t n, int flags, socklen_t *len)
-{
-	ssize_t got;
-
-	if (len && memory_writable(len, sizeof(*len)) < sizeof(*len)) {
-		errno = EFAULT;
-		return -1;
-	}
-	got = io_receive(fd, bytes, n, flags);
-	if (got >= 0 && len)
-		*len = 0;
-	return got;
-}
-
 HOOK ssize_t recvfrom(int fd, void *bytes, size_t n, int flags, __SOCKADDR_ARG from, socklen_t *len)
 {
 	struct sockaddr *addr = from.__sockaddr__;
 
-	return table_has(fd) ? receive_from(fd, bytes, n, flags, addr ? len : NULL)
-			     : real.recvfrom(fd, bytes, n, flags, addr, len);
+	if (table_has(fd))
+		return addr ? io_receive_from(fd, bytes, n, flags, len)
+			    : io_receive(fd, bytes, n, flags);
+	return real.recvfrom(fd, bytes, n, flags, addr, len);
 }
 
 HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
@@ -56,13 +43,13 @@ HOOK ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 HOOK ssize_t write(int fd, const void *bytes, size_t n)
 {
-	return table_has(fd) ? io_transmit(fd, bytes, n, 0) : real.write(fd, bytes, n);
+	return table_has(fd) ? io_write(fd, bytes, n) : real.write(fd, bytes, n);
 }
 HOOK_ALIAS(__write, write);
 
 HOOK ssize_t writev(int fd, const struct iovec *iov, int count)
 {
-	return table_has(fd) ? io_writev(fd, iov, count) : real.writev(fd, iov, count);
+	return table_has(fd) ? io_writev(fd, iov, count, 0) : real.writev(fd, iov, count);
 }
 
 HOOK ssize_t send(int fd, const void *bytes, size_t n, int flags)
@@ -98,7 +85,7 @@ HOOK ssize_t sendto(int fd, const void *bytes, size_t n, int flags, __CONST_SOCK
 	const struct sockaddr *addr = to.__sockaddr__;
 
 	if (table_has(fd))
-		return io_transmit(fd, bytes, n, flags);
+		return io_transmit_to(fd, bytes, n, flags, addr, len);
 	return flags & MSG_FASTOPEN ? send_early_to(fd, bytes, n, flags, addr, len)
 				    : real.sendto(fd, bytes, n, flags, addr, len);
 }
@@ -146,6 +133,8 @@ HOOK ssize_t __recvfrom_chk(int fd, void *bytes, size_t n, size_t room, int flag
 
 	if (n > room)
 		__chk_fail();
-	return table_has(fd) ? receive_from(fd, bytes, n, flags, addr ? len : NULL)
-			     : real.recvfrom(fd, bytes, n, flags, addr, len);
+	if (table_has(fd))
+		return addr ? io_receive_from(fd, bytes, n, flags, len)
+			    : io_receive(fd, bytes, n, flags);
+	return real.recvfrom(fd, bytes, n, flags, addr, len);
 }

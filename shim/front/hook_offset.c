@@ -18,14 +18,36 @@ static int fail(int error)
 	return -1;
 }
 
+#ifndef RWF_NOAPPEND
+#define RWF_NOAPPEND 0x20
+#endif
+
+/* 0, or the errno for flags that make no sense. Those about the order on disk do not matter to a
+ * socket. */
+static int check_flags(int flags)
+{
+	if (flags & ~(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND))
+		return EOPNOTSUPP;
+	return flags & RWF_APPEND && flags & RWF_NOAPPEND ? EINVAL : 0;
+}
+
+static int message_flags(int flags)
+{
+	return flags & RWF_NOWAIT ? MSG_DONTWAIT : 0;
+}
+
 static SLOW ssize_t read_here(int fd, const struct iovec *iov, int count, int flags)
 {
-	return flags ? fail(EOPNOTSUPP) : io_readv(fd, iov, count);
+	int error = check_flags(flags);
+
+	return error ? fail(error) : io_readv(fd, iov, count, message_flags(flags));
 }
 
 static SLOW ssize_t write_here(int fd, const struct iovec *iov, int count, int flags)
 {
-	return flags ? fail(EOPNOTSUPP) : io_writev(fd, iov, count);
+	int error = check_flags(flags);
+
+	return error ? fail(error) : io_writev(fd, iov, count, message_flags(flags));
 }
 
 HOOK ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t at, int flags)

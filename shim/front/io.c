@@ -1,53 +1,34 @@
 /* SPDX-License-Identifier: MIT
- * io: the checks of the kernel's import_iovec() and copy_msghdr(), then the engine.
+ * io: the kernel's checks (import.h), then the engine with as much of the app's memory as is there
+ * (memory.h).
  *
- * Where the app's memory is missing (memory.h): sending fails with EFAULT, as from the kernel; receiving takes what there is room for, for
- * the kernel would not have noticed if the peer had said no more than that. */
+ *   app's pieces  [ good ][ good ][ good | hole           the part: up to there
+ *
+ * The kernel finds a hole only when it comes to it. So receiving waits for bytes first, and fails
+ * with EFAULT if they would have gone on into the hole; sending sends what is in front of it, in
+ * units of its own, and fails with EFAULT if that is not even one. */
 #include "io.h"
 #include "engine_open.h"
+#include "import.h"
 #include "memory.h"
 #include "real.h"
 #include "slot.h"
 #include "table.h"
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+enum {
+	UNIT = 16384,    /* sent or not as a whole: a TLS record */
+	COPIED = 16,     /* pieces of which the last one can be cut */
+	WAITING = 16384, /* more than that is never waiting */
+};
 
 static ssize_t fail(int error)
 {
 	errno = error;
 	return -1;
-}
-
-/* 0, or the errno for an array of pieces that are too many (which one depends on the system call) or that is not there. */
-static int check_array(const struct iovec *iov, size_t count, int too_many)
-{
-	if (count > IOV_MAX)
-		return too_many;
-	return memory_readable(iov, count * sizeof(*iov)) ? 0 : EFAULT;
-}
-
-/* And for pieces of which one has a "negative" length. */
-static int check_receiving(const struct iovec *iov, size_t count, int too_many)
-{
-	int error = check_array(iov, count, too_many);
-
-	for (size_t i = 0; i < count && !error; i++)
-		if (iov[i].iov_len > SSIZE_MAX)
-			error = EINVAL;
-	return error;
-}
-
-/* And whose bytes are not there. */
-static int check_sending(const struct iovec *iov, size_t count, int too_many)
-{
-	int error = check_array(iov, count, too_many), missing = 0;
-
-	for (size_t i = 0; i < count && !error; i++)
-		if (iov[i].iov_len > SSIZE_MAX)
-			error = EINVAL;
-		else if (!memory_readable(iov[i].iov_base, iov[i].iov_len))
-			missing = EFAULT; /* a negative length behind it counts more */
-	return error ? error : missing;
 }
 
 static bool empty(const struct iovec *iov, int count)
@@ -58,7 +39,8 @@ static bool empty(const struct iovec *iov, int count)
 	return true;
 }
 
-/* fd may turn out to be something else by now: a number that was closed behind our back, and used again for what is no socket. */
+/* fd may turn out to be something else by now: a number that was closed behind our back, and
+ * used again for what is no socket. */
 static bool is_stale(int fd, ssize_t result)
 {
 	if (result >= 0 || errno != ENOTSOCK)
@@ -83,74 +65,141 @@ static ssize_t transmit(int fd, const struct msghdr *msg, int flags)
 	return is_stale(fd, n) ? real.writev(fd, msg->msg_iov, (int)msg->msg_iovlen) : n;
 }
 
-/* Receive into the pieces that are there: those before the first bad one, or what there is of the very first. */
-static ssize_t receive_within(int fd, struct msghdr *msg, int flags)
+/* --- the app's memory */
+
+/* What of a message's pieces can be used: those in front of the first byte that is not there, or
+ * is more than one call moves. */
+struct part {
+	size_t pieces, last, bytes; /* last: how much of piece `pieces`, behind the whole ones */
+	bool cut, hole;
+};
+
+static struct part find_part(const struct msghdr *msg, size_t (*there)(const void *, size_t))
 {
-	struct iovec *iov = msg->msg_iov, part;
-	size_t count = msg->msg_iovlen, i, there = 0;
+	struct part p = {0};
+	size_t wanted;
+
+	for (; p.pieces < msg->msg_iovlen; p.pieces++) {
+		const struct iovec *iov = &msg->msg_iov[p.pieces];
+
+		wanted =
+			IMPORT_MOST - p.bytes < iov->iov_len ? IMPORT_MOST - p.bytes : iov->iov_len;
+		p.last = there(iov->iov_base, wanted);
+		p.hole = p.last < wanted;
+		p.cut = p.last < iov->iov_len;
+		p.bytes += p.last;
+		if (p.cut)
+			break;
+	}
+	return p;
+}
+
+/* No more than n bytes of it. */
+static void shorten(struct part *p, const struct msghdr *msg, size_t n)
+{
+	size_t i = 0;
+
+	if (n >= p->bytes)
+		return;
+	p->bytes = n;
+	while (n >= msg->msg_iov[i].iov_len)
+		n -= msg->msg_iov[i++].iov_len;
+	p->pieces = i;
+	p->last = n;
+}
+
+/* Call what() with the part; of many pieces with the whole ones only. */
+static ssize_t with_part(int fd, struct msghdr *msg, int flags, const struct part *p,
+			 ssize_t (*what)(int, struct msghdr *, int))
+{
+	struct iovec copy[COPIED], *iov = msg->msg_iov;
+	size_t count = msg->msg_iovlen;
 	ssize_t n;
 
-	for (i = 0; i < count; i++)
-		if ((there = memory_writable(iov[i].iov_base, iov[i].iov_len)) < iov[i].iov_len)
-			break;
-	if (i == count)
-		return receive(fd, msg, flags);
-	if (!i && !there)
-		return fail(EFAULT);
-	part = (struct iovec){iov->iov_base, there};
-	msg->msg_iov = i ? iov : &part;
-	msg->msg_iovlen = i ? i : 1;
-	n = receive(fd, msg, flags);
+	if (p->pieces < COPIED) {
+		memcpy(copy, iov, p->pieces * sizeof(*iov));
+		copy[p->pieces] = (struct iovec){iov[p->pieces].iov_base, p->last};
+		msg->msg_iov = copy;
+	}
+	msg->msg_iovlen = p->pieces < COPIED ? p->pieces + 1 : p->pieces;
+	n = what(fd, msg, flags);
 	msg->msg_iov = iov;
 	msg->msg_iovlen = count;
 	return n;
 }
 
+/* --- receiving */
+
+/* Is more than n bytes to be had now? */
+static bool overflows(int fd, size_t n)
+{
+	struct conn *c = table_take(fd);
+	int have = 0;
+
+	return (c ? engine->readable(c, fd, &have) : real.ioctl(fd, FIONREAD, &have)) == 0 &&
+	       (size_t)have > n;
+}
+
+__attribute__((noinline, cold)) static ssize_t receive_part(int fd, struct msghdr *msg, int flags,
+							    const struct part *p)
+{
+	char byte;
+	struct iovec one = {&byte, 1};
+	struct msghdr look = {.msg_iov = &one, .msg_iovlen = 1};
+	ssize_t n = p->hole ? receive(fd, &look, flags | MSG_PEEK) : 0;
+
+	if (n < 0)
+		return -1;
+	if (n > 0 && overflows(fd, p->bytes))
+		return fail(EFAULT);
+	return with_part(fd, msg, flags, p, receive);
+}
+
 /* With MSG_TRUNC a stream's bytes are thrown away, not stored (tcp(7)). */
 static bool stores(int flags)
 {
-	return !(flags & MSG_TRUNC) || flags & MSG_PEEK;
+	return !(flags & MSG_TRUNC);
+}
+
+static size_t anywhere(const void *bytes, size_t n)
+{
+	(void)bytes;
+	return n;
 }
 
 /* The pieces of msg are the app's, msg itself and the array of the pieces need not be. */
 static ssize_t receive_checked(int fd, struct msghdr *msg, int flags)
 {
-	return stores(flags) ? receive_within(fd, msg, flags) : receive(fd, msg, flags);
+	struct part p = find_part(msg, stores(flags) ? memory_writable : anywhere);
+
+	return p.cut ? receive_part(fd, msg, flags, &p) : receive(fd, msg, flags);
 }
 
 ssize_t io_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	int error = memory_writable(msg, sizeof(*msg)) < sizeof(*msg)
-			    ? EFAULT
-			    : check_receiving(msg->msg_iov, msg->msg_iovlen, EMSGSIZE);
+	int error = import_receiving(msg, flags);
 
 	return error ? fail(error) : receive_checked(fd, msg, flags);
 }
 
-ssize_t io_sendmsg(int fd, const struct msghdr *msg, int flags)
-{
-	int error = memory_readable(msg, sizeof(*msg))
-			    ? check_sending(msg->msg_iov, msg->msg_iovlen, EMSGSIZE)
-			    : EFAULT;
-
-	return error ? fail(error) : transmit(fd, msg, flags);
-}
-
-/* A program that reads little at a time finds most of it decrypted already. 0: it is not that simple. */
+/* A program that reads little at a time finds most of it decrypted already. 0: it is not that
+ * simple. */
 static size_t receive_waiting(int fd, void *bytes, size_t n)
 {
 	struct conn *c = table_peek(fd);
 
-	return c && n && memory_writable(bytes, n) == n ? engine->receive_waiting(c, fd, bytes, n)
-							: 0;
+	return c && n && n <= WAITING && memory_writable(bytes, n) == n
+		       ? engine->receive_waiting(c, fd, bytes, n)
+		       : 0;
 }
 
 __attribute__((noinline)) static ssize_t receive_bytes(int fd, void *bytes, size_t n, int flags)
 {
-	struct iovec iov = {bytes, n};
+	struct iovec iov = {bytes, n < IMPORT_MOST ? n : IMPORT_MOST};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	int error = import_range(bytes, iov.iov_len);
 
-	return n > SSIZE_MAX ? fail(EINVAL) : receive_checked(fd, &msg, flags);
+	return error ? fail(error) : receive_checked(fd, &msg, flags);
 }
 
 ssize_t io_receive(int fd, void *bytes, size_t n, int flags)
@@ -162,37 +211,114 @@ ssize_t io_receive(int fd, void *bytes, size_t n, int flags)
 	return got ? (ssize_t)got : receive_bytes(fd, bytes, n, flags);
 }
 
-ssize_t io_transmit(int fd, const void *bytes, size_t n, int flags)
+/* A stream socket names no sender. The kernel says so when the bytes are taken already. */
+ssize_t io_receive_from(int fd, void *bytes, size_t n, int flags, socklen_t *len)
 {
-	struct iovec iov = {(void *)bytes, n};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t got = io_receive(fd, bytes, n, flags);
 
-	if (n > SSIZE_MAX)
+	if (got < 0)
+		return got;
+	if (memory_writable(len, sizeof(*len)) < sizeof(*len))
+		return fail(EFAULT);
+	if (*len > INT_MAX)
 		return fail(EINVAL);
-	return memory_readable(bytes, n) ? transmit(fd, &msg, flags) : fail(EFAULT);
+	*len = 0;
+	return got;
 }
 
 ssize_t io_read(int fd, void *bytes, size_t n)
 {
+	int error = import_range(bytes, n);
+
+	if (error)
+		return fail(error);
 	return n ? io_receive(fd, bytes, n, 0) : 0;
 }
 
-ssize_t io_readv(int fd, const struct iovec *iov, int count)
+ssize_t io_readv(int fd, const struct iovec *iov, int count, int flags)
 {
 	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
-	int error = check_receiving(iov, (size_t)count, EINVAL);
+	int error = import_pieces(iov, (size_t)count, EINVAL);
 
 	if (error)
 		return fail(error);
-	return empty(iov, count) ? 0 : receive_checked(fd, &msg, 0);
+	return empty(iov, count) ? 0 : receive_checked(fd, &msg, flags);
 }
 
-ssize_t io_writev(int fd, const struct iovec *iov, int count)
+/* --- sending */
+
+static ssize_t transmit_msg(int fd, struct msghdr *msg, int flags)
 {
-	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
-	int error = check_sending(iov, (size_t)count, EINVAL);
+	return transmit(fd, msg, flags);
+}
+
+/* A connection that takes nothing any more says so before it looks at the bytes. */
+__attribute__((noinline, cold)) static ssize_t transmit_part(int fd, const struct msghdr *msg,
+							     int flags, struct part *p)
+{
+	struct msghdr part = *msg;
+	ssize_t n;
+
+	if (p->hole)
+		shorten(p, msg, p->bytes - p->bytes % UNIT);
+	n = with_part(fd, &part, flags, p, transmit_msg);
+	return n || !p->hole ? n : fail(EFAULT);
+}
+
+/* As receive_checked(). */
+static ssize_t transmit_checked(int fd, const struct msghdr *msg, int flags)
+{
+	struct part p;
+
+	if (flags & MSG_FASTOPEN)
+		return fail(EISCONN);
+	p = find_part(msg, memory_there);
+	return p.cut ? transmit_part(fd, msg, flags, &p) : transmit(fd, msg, flags);
+}
+
+ssize_t io_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	int error = import_sending(msg, flags);
+	const struct msghdr nothing = {.msg_iovlen = 0};
 
 	if (error)
 		return fail(error);
-	return empty(iov, count) ? 0 : transmit(fd, &msg, 0);
+	error = import_control(msg);
+	if (error)
+		return transmit(fd, &nothing, flags) < 0 ? -1 : fail(error);
+	return transmit_checked(fd, msg, flags);
+}
+
+ssize_t io_transmit_to(int fd, const void *bytes, size_t n, int flags, const struct sockaddr *to,
+		       socklen_t len)
+{
+	struct iovec iov = {(void *)bytes, n < IMPORT_MOST ? n : IMPORT_MOST};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	int error = import_range(bytes, iov.iov_len);
+
+	if (!error)
+		error = import_address(to, len);
+	return error ? fail(error) : transmit_checked(fd, &msg, flags);
+}
+
+ssize_t io_transmit(int fd, const void *bytes, size_t n, int flags)
+{
+	return io_transmit_to(fd, bytes, n, flags, NULL, 0);
+}
+
+ssize_t io_write(int fd, const void *bytes, size_t n)
+{
+	int error = import_range(bytes, n);
+
+	return error ? fail(error) : io_transmit(fd, bytes, n, 0);
+}
+
+ssize_t io_writev(int fd, const struct iovec *iov, int count, int flags)
+{
+	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
+	int error = import_pieces(iov, (size_t)count, EINVAL);
+
+	if (error)
+		return fail(error);
+	return empty(iov, count) ? 0 : transmit_checked(fd, &msg, flags);
 }

@@ -118,14 +118,14 @@ static size_t ask(uintptr_t from, size_t n, enum access how)
 	return at - from;
 }
 
-bool memory_readable(const void *bytes, size_t n)
+size_t memory_there(const void *bytes, size_t n)
 {
 	uintptr_t from = (uintptr_t)bytes;
 
-	return !n || is_known(&known[READING], from, n) || ask(from, n, READING) == n;
+	return !n || is_known(&known[READING], from, n) ? n : ask(from, n, READING);
 }
 
-size_t memory_writable(void *bytes, size_t n)
+size_t memory_writable(const void *bytes, size_t n)
 {
 	uintptr_t from = (uintptr_t)bytes;
 

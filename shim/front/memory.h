@@ -13,10 +13,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Can all n bytes at `bytes` be read? */
-bool memory_readable(const void *bytes, size_t n);
+/* How many of the n bytes at `bytes`, from the first on, can be read, can be written? */
+size_t memory_there(const void *bytes, size_t n);
+size_t memory_writable(const void *bytes, size_t n);
 
-/* How many of the n bytes at `bytes`, from the first on, can be written? */
-size_t memory_writable(void *bytes, size_t n);
+/* Can all n bytes at `bytes` be read? */
+static inline bool memory_readable(const void *bytes, size_t n)
+{
+	return memory_there(bytes, n) == n;
+}
 
 #endif
