@@ -45,10 +45,16 @@ static void tell_address(const uint8_t from[static 28], struct sockaddr *to, soc
 	*len = n;
 }
 
+/* What *len says, which may be anything: 0 then, and the kernel complains. */
+static socklen_t room_at(const socklen_t *len)
+{
+	return memory_readable(len, sizeof(*len)) ? *len : 0;
+}
+
 HOOK int getpeername(int fd, __SOCKADDR_ARG to, socklen_t *len)
 {
 	struct sockaddr *addr = to.__sockaddr__;
-	socklen_t room = len ? *len : 0;
+	socklen_t room = room_at(len);
 	struct relay_name name;
 	int result = real.getpeername(fd, addr, len);
 
@@ -61,7 +67,7 @@ HOOK int getpeername(int fd, __SOCKADDR_ARG to, socklen_t *len)
 HOOK int getsockname(int fd, __SOCKADDR_ARG to, socklen_t *len)
 {
 	struct sockaddr *addr = to.__sockaddr__;
-	socklen_t room = len ? *len : 0;
+	socklen_t room = room_at(len);
 	struct relay_name name;
 	int result = real.getsockname(fd, addr, len);
 
@@ -92,10 +98,12 @@ static SLOW int tell_option(int fd, int level, int name, void *value, socklen_t 
 
 	if (!behind_relay(fd, &relay))
 		return fail(EOPNOTSUPP);
-	if (!value || !len)
+	if (memory_writable(len, sizeof(*len)) < sizeof(*len))
 		return fail(EFAULT);
 	if (*len < n)
 		n = *len;
+	if (memory_writable(value, n) < n)
+		return fail(EFAULT);
 	memcpy(value, n > sizeof(off) ? (const void *)&info : &off, n);
 	*len = (socklen_t)n;
 	return 0;
@@ -165,7 +173,7 @@ static SLOW int set_low_water(int fd, const void *value, socklen_t len)
 {
 	int bytes;
 
-	if (len < sizeof(bytes))
+	if (len < sizeof(bytes) || len > INT_MAX)
 		return fail(EINVAL);
 	if (!memory_readable(value, sizeof(bytes)))
 		return fail(EFAULT);
