@@ -55,11 +55,11 @@ bool conn_finish_writing(struct conn *c, int fd)
 		return true;
 	if (c->talk && !conn_send_early(c, fd))
 		return true;
-	record_notify(&c->rec, fd);
+	record_notify_last(&c->rec, fd);
 	if (record_unsent(&c->rec) && !c->rec.send_error)
 		return false;
 	c->shut_done = true;
-	sys_shutdown(fd, SHUT_WR);
+	sys_shutdown(fd, c->shut_read ? SHUT_RDWR : SHUT_WR);
 	return true;
 }
 

@@ -4,6 +4,8 @@
 #include "conn_call.h"
 #include "sys.h"
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 enum { TICKET_MS = 2000, TICKETS_APART_MS = 100 };
 
@@ -63,9 +65,31 @@ void conn_end_writing(struct conn *c, int fd)
 		finish_elsewhere(c, fd);
 }
 
+/* Have both ends done with it, so that shutdown() finds no connection? */
+static bool is_over(int fd)
+{
+	struct tcp_info tcp;
+	socklen_t n = sizeof tcp;
+
+	return sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &n) == 0 &&
+	       tcp.tcpi_state == TCP_CLOSE;
+}
+
+/* Writing is shut down behind what was said, and what the kernel says of that comes too late.
+ * `over`: there was no connection to begin with. */
+static int shut_open(int fd, int how, bool over)
+{
+	if (how != SHUT_WR)
+		sys_shutdown(fd, SHUT_RD);
+	if (over)
+		errno = ENOTCONN;
+	return over ? -1 : 0;
+}
+
 int conn_shutdown(struct conn *c, int fd, int how)
 {
 	int result = 0, cancel;
+	bool over;
 
 	if (conn_nested())
 		return (int)call_too_early(c);
@@ -77,6 +101,7 @@ int conn_shutdown(struct conn *c, int fd, int how)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
 			       &cancel); /* shutdown(2) is no cancellation point */
 	conn_lock(c);
+	over = c->phase == CONN_OPEN && is_over(fd);
 	if (how == SHUT_RD || how == SHUT_RDWR)
 		c->shut_read = true;
 	if (how == SHUT_WR || how == SHUT_RDWR) {
@@ -87,9 +112,10 @@ int conn_shutdown(struct conn *c, int fd, int how)
 			conn_settle(c, fd);
 		conn_end_writing(c, fd);
 	}
-	if (c->phase == CONN_GONE || c->phase == CONN_GUARD || c->phase == CONN_CLEAR ||
-	    c->phase == CONN_BROKEN || how == SHUT_RDWR ||
-	    (how == SHUT_RD && c->phase == CONN_OPEN))
+	if (c->phase == CONN_OPEN)
+		result = shut_open(fd, how, over);
+	else if (c->phase == CONN_GONE || c->phase == CONN_GUARD || c->phase == CONN_CLEAR ||
+		 c->phase == CONN_BROKEN || how == SHUT_RDWR)
 		result = sys_shutdown(fd, how);
 	call_ends(c);
 	pthread_setcancelstate(cancel, NULL);

@@ -148,22 +148,56 @@ static ssize_t receive_step(struct call *call)
 	return AGAIN;
 }
 
-/* MSG_TRUNC on TCP: take bytes without storing them (tcp(7)). */
-static ssize_t receive_dropping(struct call *call)
+/* The bytes of a call that stores none: one piece of them. */
+static ssize_t drop_piece(struct call *call, void *bytes, size_t n)
 {
-	uint8_t bytes[4096];
-	struct iovec piece = {bytes, call->room - call->done < sizeof bytes
-					     ? call->room - call->done
-					     : sizeof bytes};
+	struct iovec piece = {bytes, n};
 	struct call part = *call;
-	ssize_t n;
 
 	part.iov = &piece;
 	part.n = 1;
 	part.done = 0;
-	n = receive_step(&part);
+	n = (size_t)receive_step(&part);
 	call->wait = part.wait;
-	return n;
+	return (ssize_t)n;
+}
+
+/* MSG_TRUNC on TCP: take bytes without storing them (tcp(7)). */
+static ssize_t receive_dropping(struct call *call)
+{
+	uint8_t bytes[4096];
+	size_t left = call->room - call->done, done = 0;
+	ssize_t n;
+
+	do {
+		n = drop_piece(call, bytes, left < sizeof bytes ? left : sizeof bytes);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+		left -= (size_t)n;
+	} while (left && call->c->phase == CONN_OPEN && record_readable(&call->c->rec, call->fd));
+	return done ? (ssize_t)done : n;
+}
+
+/* And with MSG_PEEK: how many there are. */
+static ssize_t receive_counting(struct call *call)
+{
+	uint8_t byte;
+	ssize_t n = drop_piece(call, &byte, call->room ? 1 : 0);
+	size_t there;
+
+	if (n <= 0 || call->c->phase != CONN_OPEN)
+		return n;
+	there = record_readable(&call->c->rec, call->fd);
+	return (ssize_t)(there < call->room ? there : call->room);
+}
+
+/* One attempt, as the flags want it. */
+static ssize_t receive_once(struct call *call)
+{
+	if (!(call->flags & MSG_TRUNC))
+		return receive_step(call);
+	return call->flags & MSG_PEEK ? receive_counting(call) : receive_dropping(call);
 }
 
 /* Most reads of a program that reads little at a time: plaintext is waiting, and more of it than is asked for, so that the read token does not
@@ -218,8 +252,7 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 	}
 	conn_lock(c);
 	do {
-		n = flags & MSG_TRUNC && !(flags & MSG_PEEK) ? receive_dropping(&call)
-							     : receive_step(&call);
+		n = receive_once(&call);
 		if (n > 0)
 			call.done += (size_t)n;
 	} while ((n == AGAIN && call_waits(&call)) || (n > 0 && call.done < awaited(&call)));
@@ -230,13 +263,18 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 		conn_put(c);
 		return front->recvmsg(fd, msg, flags);
 	}
+	if (n == AGAIN && !call.room && conn_may_wait(fd, flags))
+		n = 0; /* for nothing, the kernel waits once, whatever comes of it */
+	if (n == FAILED && !call.done && c->phase == CONN_OPEN)
+		record_told(&c->rec);
 	call_ends(c);
 	if (n < 0 && !call.done)
 		return -1;
 	errno = saved;
-	msg->msg_namelen = 0;
+	if (msg->msg_name)
+		msg->msg_namelen = 0;
 	msg->msg_controllen = 0;
-	msg->msg_flags = 0;
+	msg->msg_flags = flags & MSG_CMSG_CLOEXEC; /* as the kernel, though no descriptor comes */
 	return (ssize_t)call.done;
 }
 

@@ -42,15 +42,25 @@ static ssize_t transmit_watched(struct call *call)
 	return held || call->done == call->room ? (ssize_t)held : -1;
 }
 
+/* The app has shut writing down. What else is wrong with the connection the kernel would say
+ * first. */
+static ssize_t transmit_shut(int fd)
+{
+	int error = 0;
+	socklen_t n = sizeof error;
+
+	sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
+	errno = error ? error : EPIPE;
+	return FAILED;
+}
+
 static ssize_t transmit_open(struct call *call)
 {
 	struct conn *c = call->c;
 	ssize_t n;
 
-	if (c->shut_write) {
-		errno = EPIPE;
-		return FAILED;
-	}
+	if (c->shut_write)
+		return transmit_shut(call->fd);
 	call->wait = WAIT_OUT;
 	if (c->talk && !conn_send_early(c, call->fd))
 		n = -1;

@@ -60,7 +60,7 @@ struct record {
 	bool eof_delimits;        /* end of stream without close_notify is an error (the protocol has no other end mark) */
 	int roomy;                /* one-byte writes the kernel has room for */
 	int fd;                   /* of the call in progress */
-	int error;                /* sticky errno for the app, or 0 */
+	int error;                /* errno for the app, until it is told, or 0 */
 	int send_error;           /* sticky errno of sending, or 0 */
 	int lost;                 /* errno that came where nobody could be told, or 0 */
 	bool ended;               /* close_notify or FIN seen */
@@ -86,6 +86,10 @@ bool record_prepend(struct record *rec, struct span greeting);
  * was cut short, EIO when another process has read too much meanwhile, ENOMEM. With peek nothing is taken. No room: 0. */
 ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip, bool peek);
 
+/* The app has been told the error at which the session ended. As from the kernel, it is told
+ * once: from then on reading says end of stream, and writing EPIPE. */
+void record_told(struct record *rec);
+
 /* Seal and send what iov holds behind its first `skip` bytes. Returns the bytes the app may count as written; -1 with errno: EAGAIN, EPIPE, ECONNRESET, EIO when this process has lost touch with another
  * that writes, ENOMEM. Never more than RECORD_BATCH records at once: call again while it returns less and !record_unsent(). */
 ssize_t record_transmit(struct record *rec, int fd, const struct iovec *iov, size_t n, size_t skip);
@@ -106,8 +110,10 @@ size_t record_readable(struct record *rec, int fd);
 /* Open ahead or take out of the kernel, until the read token is exact: unread bytes if and only if the app has something to read. */
 void record_settle(struct record *rec, int fd);
 
-/* close_notify, if sending is ours. */
+/* close_notify, if sending is ours. The second: in one segment with the FIN that the caller
+ * sends at once. */
 void record_notify(struct record *rec, int fd);
+void record_notify_last(struct record *rec, int fd);
 
 /* record_pool.c: RECORD_WINDOW bytes each, used in turn by the connections that have something waiting. NULL: out of memory. Thread-safe. */
 uint8_t *window_take(void);

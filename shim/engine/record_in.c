@@ -114,6 +114,12 @@ void record_settle(struct record *rec, int fd)
 		window_drop(rec);
 }
 
+/* EPIPE is what comes after the error that was told. */
+static bool is_untold(int error)
+{
+	return error && error != EPIPE;
+}
+
 /* Make plaintext out of what the window or the kernel has. True when there is some or the state has changed: look again. */
 static bool advance(struct record *rec, size_t room, uint8_t *to, size_t to_room, size_t *got)
 {
@@ -134,10 +140,10 @@ static bool advance(struct record *rec, size_t room, uint8_t *to, size_t to_room
 		case FILL_AGAIN:
 			return false;
 		case FILL_END: /* FIN without close_notify; inside a record it is certainly cut short (RFC 8446 6.1) */
-			end(rec,
-			    rec->lost || rec->send_error || rec->eof_delimits || rec->r < rec->w
-				    ? ECONNRESET
-				    : 0);
+			end(rec, rec->lost || is_untold(rec->send_error) || rec->eof_delimits ||
+						 rec->r < rec->w
+					 ? ECONNRESET
+					 : 0);
 			return true;
 		case FILL_ERROR:
 			end(rec, rec->window ? errno : ENOMEM);
@@ -236,7 +242,7 @@ ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size
 		errno = EIO;
 		return -1;
 	}
-	if (room <= skip)
+	if (room <= skip && (skip || !rec->ended || !rec->error))
 		return 0;
 	rec->drained = false; /* more may have come since, and its edge been reported */
 	done = peeking ? peek(rec, iov, n, room) : deliver(rec, iov, n, skip, room);
@@ -251,6 +257,15 @@ ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size
 		return 0;
 	errno = rec->error;
 	return -1;
+}
+
+void record_told(struct record *rec)
+{
+	if (!rec->ended || !rec->error)
+		return;
+	if (rec->send_error == rec->error)
+		rec->send_error = EPIPE;
+	rec->error = 0;
 }
 
 size_t record_readable(struct record *rec, int fd)

@@ -77,14 +77,13 @@ void record_free(struct record *rec)
 	buf_free(&rec->out);
 }
 
-int record_flush(struct record *rec, int fd)
+static int flush(struct record *rec, ssize_t (*send)(int, const void *, size_t))
 {
 	struct span s;
 	ssize_t n;
 
-	rec->fd = fd;
 	while (!rec->send_error && (s = buf_span(&rec->out)).n) {
-		n = sys_send(fd, s.at, s.n);
+		n = send(rec->fd, s.at, s.n);
 		if (n >= 0)
 			buf_drop(&rec->out, (size_t)n);
 		else if (errno == EAGAIN || errno == EINTR)
@@ -96,6 +95,12 @@ int record_flush(struct record *rec, int fd)
 		return 0;
 	errno = rec->send_error ? rec->send_error : EAGAIN;
 	return -1;
+}
+
+int record_flush(struct record *rec, int fd)
+{
+	rec->fd = fd;
+	return flush(rec, sys_send);
 }
 
 /* Where the app's pieces are read from. */
@@ -239,4 +244,17 @@ void record_notify(struct record *rec, int fd)
 		return;
 	tls_notify(rec->tls);
 	record_flush(rec, fd);
+}
+
+/* A peer that has heard close_notify may answer before FIN is here; on a plain connection there
+ * is no such moment. */
+void record_notify_last(struct record *rec, int fd)
+{
+	rec->fd = fd;
+	if (!rec->tls || !record_may_write(rec))
+		return;
+	rec->more = true;
+	tls_notify(rec->tls);
+	rec->more = false;
+	flush(rec, sys_send_more);
 }

@@ -27,6 +27,12 @@ static inline ssize_t sys_send(int fd, const void *bytes, size_t n)
 	return syscall(SYS_sendto, fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }
 
+/* MSG_MORE: with what follows at once, which may be shutdown(). */
+static inline ssize_t sys_send_more(int fd, const void *bytes, size_t n)
+{
+	return syscall(SYS_sendto, fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE, NULL, 0);
+}
+
 static inline ssize_t sys_sendmsg(int fd, const struct msghdr *msg)
 {
 	return syscall(SYS_sendmsg, fd, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
