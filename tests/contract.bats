@@ -23,6 +23,13 @@ load helper
 }
 @test "a thread that takes descriptors of its own and closes them" { same_as_native -- contract unshared; }
 @test "bad pointers are EFAULT" { same_as_native -- contract pointers; }
+@test "a bad address of a name, an option, a poll set" { same_as_native -- contract bad_names; }
+@test "a write into a hole in memory sends what is in front of it, and says how much" { same_as_native -- contract hole; }
+@test "TCP_FASTOPEN_CONNECT does not keep the connection waiting for the first bytes" { same_as_native -- contract fast_open; }
+@test "odd calls, drawn at random, answer as the kernel does" {
+  same_as_native -- odd 0 40
+  [ "$(grep -c . native)" -gt 1000 ]
+}
 @test "1024 pieces, empty ones among them" { same_as_native -- contract pieces; }
 @test "calls of length zero" { same_as_native -- contract zero; }
 @test "SCM_RIGHTS: another process goes on with the connection, inside TLS" { same_as_native -- contract rights; }
@@ -45,7 +52,7 @@ END
 @test "a connection that the policy leaves alone: all as without the shim" {
   serve_plain
   policy "none to any"
-  for act in lowat linger abort oob rights rights_early unspec refused refused_later stale numbers pointers pieces zero; do
+  for act in lowat linger abort oob rights rights_early unspec refused refused_later stale numbers pointers hole pieces zero fast_open bad_names; do
     timeout 60 "$legacy/contract" localhost "$PORT" "$act" >native
     shim timeout 60 "$legacy/contract" localhost "$PORT" "$act" >shimmed
     diff native shimmed

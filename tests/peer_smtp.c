@@ -8,6 +8,7 @@
 //   PAUSE ms    250, after ms milliseconds
 //   SILENCE     nothing
 //   LAST        250 and end of stream in one go
+//   RESET       RST
 #include "peer.h"
 
 #include <stdlib.h>
@@ -301,6 +302,13 @@ static bool do_last(struct session *s, const char *arg)
 	return false;
 }
 
+static bool do_reset(struct session *s, const char *arg)
+{
+	(void)arg;
+	s->reset = true;
+	return false;
+}
+
 static const struct verb {
 	const char *word;
 	bool (*act)(struct session *, const char *arg);
@@ -309,6 +317,7 @@ static const struct verb {
 	{"MAIL", do_mail},     {"RCPT", do_rcpt},     {"DATA", do_data},   {"RSET", do_rset},         {"NOOP", do_noop},
 	{"QUIT", do_quit},     {"ECHO", do_echo},     {"SINK", do_sink},   {"SOURCE", do_source},     {"PAUSE", do_pause},
 	{"SILENCE", do_silence}, {"LAST", do_last},         {"HOARD", do_hoard},
+	{"RESET", do_reset},
 };
 
 static bool obey(struct session *s, const char *line)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The corners of a socket's contract. usage: contract HOST PORT
-//   lowat|linger|abort|oob|rights|rights_early|unspec|refused|refused_later|stale|numbers|daemon|unshared|pointers|pieces|zero
+//   lowat|linger|abort|oob|rights|rights_early|unspec|refused|refused_later|stale|numbers|daemon|unshared|pointers|hole|pieces|zero|fast_open|bad_names
 #include "legacy.h"
 
 #include <limits.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -316,6 +317,65 @@ static void pointers(char **argv)
 	finish(fd);
 }
 
+/* The kernel sends what is in front of a hole in memory, in units that depend on how its own pages lie. */
+static void hole(char **argv)
+{
+	enum { GOOD = 200000 };
+	unsigned char *pages = mmap(NULL, 50 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec iov[2] = {{pages, GOOD}, {nowhere, 5}};
+	char line[64] = "";
+	size_t total = 0;
+	int fd = begin(argv);
+
+	must(mprotect(pages + 49 * 4096, 4096, PROT_NONE) == 0, "mprotect");
+	fill(pages, GOOD, 0);
+	ask(fd, "SINK\r\n", "250");
+	for (int i = 0; i < 2; i++) {
+		ssize_t n = i ? writev(fd, iov, 2) : write(fd, pages, GOOD + 4096);
+
+		must(n > GOOD / 2 && n <= GOOD, "a write into a hole gave %zd", n);
+		total += (size_t)n;
+	}
+	must(shutdown(fd, SHUT_WR) == 0, "shutdown");
+	for (size_t n = 0; n < sizeof line - 1 && !strchr(line, '\n'); n++)
+		must(read(fd, line + n, 1) == 1, "read");
+	must(strtoul(line + 4, NULL, 10) == total, "%zu bytes, but the peer says %s", total, line);
+	printf("what it says it has sent has arrived\n");
+	close(fd);
+}
+
+/* connect() without a SYN, which leaves with the first bytes. */
+static void fast_open(char **argv)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	struct sockaddr_in to = peer_address(argv);
+
+	must(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one, sizeof one) == 0, "TCP_FASTOPEN_CONNECT");
+	must(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, &one, sizeof one) == 0, "TCP_FASTOPEN_NO_COOKIE");
+	must(connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "connect");
+	say(fd, "HELO legacy.test\r\n");
+	hear(fd, "220");
+	hear(fd, "250");
+	TELL(send(fd, "x", 1, MSG_FASTOPEN));
+	finish(fd);
+}
+
+/* On every descriptor, ours or not. */
+static void bad_names(char **argv)
+{
+	socklen_t *volatile no_length = (socklen_t *)(void *)nowhere, n = sizeof(struct sockaddr_in);
+	struct sockaddr_in name;
+	int fd = begin(argv), unconnected = socket(AF_INET, SOCK_STREAM, 0);
+
+	TELL(getpeername(fd, (struct sockaddr *)&name, no_length));
+	TELL(getsockname(unconnected, (struct sockaddr *)&name, no_length));
+	TELL(getsockname(fd, (struct sockaddr *)(void *)nowhere, &n));
+	TELL(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, nowhere, &n));
+	TELL(getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &n, no_length));
+	TELL(poll((struct pollfd *)(void *)nowhere, 1, 0));
+	finish(fd);
+}
+
 static void pieces(char **argv)
 {
 	static unsigned char out[200000], in[200000];
@@ -372,7 +432,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*act)(char **argv);
 	} acts[] = {{"lowat", lowat}, {"oob", oob}, {"rights", rights}, {"rights_early", rights_early}, {"unspec", unspec}, {"stale", stale},
-		    {"numbers", numbers}, {"daemon", be_daemon}, {"unshared", unshared}, {"pointers", pointers}, {"pieces", pieces}, {"zero", zero}};
+		    {"numbers", numbers}, {"daemon", be_daemon}, {"unshared", unshared}, {"pointers", pointers}, {"hole", hole}, {"pieces", pieces}, {"fast_open", fast_open}, {"bad_names", bad_names}, {"zero", zero}};
 
 	must(argc == 4, "four words");
 	for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
