@@ -74,3 +74,11 @@ teardown() {
   run -0 shim curl -sS -o page -w '%{http_code}' http://localhost:18080/page.txt
   [ "$output" = 503 ]
 }
+
+@test "http: what has no length but the end of the stream is cut short by somebody who has not our key" {
+  exec {peer}< <(exec python3 "$root/tests/upgrade_peer.py" "$certs/good.pem" 3>&-)
+  read -r PORT <&"$peer"
+  policy "verify to any port $PORT proto http name mail.test ca $certs/ca.pem"
+  run -56 shim curl -sS -o page "http://127.0.0.1:$PORT/file"
+  [ "$(cat page)" = "half of the file" ]
+}

@@ -240,6 +240,7 @@ const struct proto proto_http = {
 	.name = "http",
 	.spec = "RFC 2817 section 3",
 	.ports = {631},
+	.eof_delimits = true, /* where there is no Content-Length (RFC 9112 section 6.3) */
 	.frame = frame,
 	.app = app,
 	.peer = peer,
