@@ -103,8 +103,7 @@ static bool is_number(const char *word)
 const char *too_much(const char *word)
 {
 	return is_number(word) ? "; a port stands behind a colon, as in mx.example.com:25"
-	       : proto_find(word, strlen(word)) != PROTO_NONE ? "; a protocol is said by --proto"
-							      : "";
+			       : "; a protocol is said by --proto";
 }
 
 int proto_parse_word(const char *verb, const char *proto)

@@ -74,7 +74,7 @@ int wrong_option(const char *verb, int c, char **argv, const char *known);
  * is where none is said. */
 int host_parse_word(const char *verb, char *word, const char **host, unsigned *port);
 
-/* Where a word behind HOST should have stood, with a semicolon in front; "" when nobody knows. Static. */
+/* Where a word behind HOST should have stood, with a semicolon in front. Static. */
 const char *too_much(const char *word);
 
 /* Is it a protocol? */
