@@ -40,12 +40,6 @@ keep_only() { cyrus_keep_only joe "$1"; }
 @test "cyrus, pop3: fetchmail shows our sentence" { is_told pop3 fetchmail 3 "libstarttls: the certificate is not for wrong.test"; }
 @test "cyrus, pop3s: Python's poplib reads, in plaintext as it thinks" { reads_wrapped pop3s; }
 
-# keep_script HOST
-keep_script() {
-  printf 'require ["fileinto"];\r\nif header :contains "subject" "x" { fileinto "x"; }\r\n' >script
-  "${launch[@]}" /usr/bin/python3 "$root/tests/sieve_client.py" "$1" script fetched
-}
-
 @test "cyrus, sieve: a plain program finds no way to log in without the shim" {
   needs_private
   tap 4190

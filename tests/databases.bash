@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# databases: what is tried with each program of mysql.bats and pgsql.bats: the server turns it away without the shim; with it, it does its job; a
+# databases: what is tried with each program of mysql.bats and pgsql.bats, and in part of ldap.bats: the server turns it away without the shim; with it, it does its job; a
 # wrong certificate it is told of. The bats file says: proto; odd_port, where the server with the wrong certificate is; turned_away, what a
 # program says that the server did not let in without TLS (a pattern).
 # shellcheck shell=bash disable=SC2154

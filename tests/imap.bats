@@ -7,18 +7,7 @@ load helper
 load wire
 load readers
 load reading
-load servers/dovecot
-
-setup_file() {
-  [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
-  export server=/var/lib/mail.test # in memory
-  echo '127.0.0.2 wrong.test' >>/etc/hosts
-  dovecot_start_readers "$server" "$certs/good.pem" "$certs/wrong-name.pem"
-}
-
-teardown_file() { [ -z "${server-}" ] || dovecot_stop "$server"; }
-
-keep_only() { dovecot_keep_only "$server" joe "$1"; }
+load dovecot
 
 @test "imap: curl fails without the shim" { fails_alone imap curl 67; }
 @test "imap: curl reads" { needs_runtime curl && reads imap curl; }

@@ -122,3 +122,11 @@ set invisible
 END
   "${launch[@]}" fetchmail -v -f "$PWD/.fetchmailrc" -i "$PWD/ids" --pidfile "$PWD/fetchmail.pid"
 }
+
+# --- ManageSieve: a script, not a mail
+
+# keep_script HOST: log in, put a script there, make it active, read it back into `fetched`
+keep_script() {
+  printf 'require ["fileinto"];\r\nif header :contains "subject" "x" { fileinto "x"; }\r\n' >script
+  "${launch[@]}" /usr/bin/python3 "$root/tests/sieve_client.py" "$1" script fetched
+}

@@ -5,24 +5,8 @@
 
 load helper
 load wire
-load servers/dovecot
-
-launch=()
-
-setup_file() {
-  [ "${STARTTLS_PRIVATE-}" = yes ] || return 0
-  export server=/var/lib/mail.test # in memory
-  echo '127.0.0.2 wrong.test' >>/etc/hosts
-  dovecot_start_readers "$server" "$certs/good.pem" "$certs/wrong-name.pem"
-}
-
-teardown_file() { [ -z "${server-}" ] || dovecot_stop "$server"; }
-
-# keep_script HOST: log in, put a script there, make it active, read it back into `fetched`
-keep_script() {
-  printf 'require ["fileinto"];\r\nif header :contains "subject" "x" { fileinto "x"; }\r\n' >script
-  "${launch[@]}" /usr/bin/python3 "$root/tests/sieve_client.py" "$1" script fetched
-}
+load readers
+load dovecot
 
 @test "sieve: a plain program finds no way to log in without the shim" {
   needs_private
