@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { ENGINE_ABI = 4 };
+enum { ENGINE_ABI = 5 };
 
 /* The head of every struct conn. Conns live in memory that is never given back, only used again, so refs may be read through a
  * stale pointer; whoever finds 0 has lost the race with the last close. Each table slot holds one reference, and each call in progress. */
@@ -45,6 +45,8 @@ struct front {
 	void (*log)(const struct event *);
 	/* Drop every slot that still points to this conn (the connection went on in plaintext), with their references. */
 	void (*forget)(struct conn *);
+	/* Put `end`, a relay's, which is consumed, in the place of all descriptors of this process for this conn; their slots go. */
+	void (*replace)(struct conn *, int end);
 	/* Is fd still a descriptor of this conn? Another thread may have closed it, and the number be somebody else's. */
 	bool (*holds)(struct conn *, int fd);
 	/* The libc functions underneath the hooks: they may block, and are cancellation points. */
@@ -99,6 +101,9 @@ struct engine {
 	/* As recv(2) without flags for n > 0 bytes, if more than that wait as plaintext; else 0: ask receive(). Takes no reference and needs none: c may
 	 * be any conn there ever was. Never blocks. */
 	size_t (*receive_waiting)(struct conn *, int fd, void *bytes, size_t n);
+	/* The process is about to fork(), and until TLS is up a connection cannot be shared: as a read, bring it up, or be refused; nothing is taken from the app's
+	 * point of view. Nothing on a descriptor that does not block. */
+	void (*bring_up)(struct conn *, int fd);
 	/* As shutdown(2): close_notify, then FIN. */
 	int (*shutdown)(struct conn *, int fd, int how);
 	/* FIONREAD: bytes the app can read now, never 0 while the descriptor is readable. Returns 0 or -1 with errno. */

@@ -66,6 +66,7 @@ struct conn {
 	bool finished_unacked;    /* the app has not written since our Finished went out */
 	uint64_t cookie;          /* of the socket */
 	bool urgent_inline;       /* what the app sends with MSG_OOB is part of the stream */
+	bool relayed;             /* this process is a relay */
 	bool is_data;             /* FTP: a data connection, not the control connection of the transfer */
 	struct transfer *transfer; /* FTP; NULL: nothing announced yet */
 	struct tls_session *resumed; /* a data connection's, or NULL */
@@ -184,6 +185,7 @@ void conn_connected(struct conn *c, int fd);
 ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags);
 size_t conn_receive_waiting(struct conn *c, int fd, void *bytes, size_t n);
 ssize_t conn_transmit(struct conn *c, int fd, const struct msghdr *msg, int flags);
+void conn_bring_up(struct conn *c, int fd);
 int conn_shutdown(struct conn *c, int fd, int how);
 int conn_low_water(struct conn *c, int bytes);
 int conn_readable(struct conn *c, int fd, int *bytes);

@@ -21,12 +21,12 @@ bool conn_settled(const struct conn *c)
 	return c->phase != CONN_TALK && c->phase != CONN_SHAKE && c->phase != CONN_REDIAL;
 }
 
-/* Another process (fork) has begun to bring TLS up; what comes of that, we can never know. */
+/* Another process (fork) has begun to bring TLS up, and what comes of that we can never know; or a relay has it. */
 bool conn_strange(const struct conn *c)
 {
 	bool early = !conn_settled(c) || (c->phase == CONN_OPEN && c->talk);
 
-	return early && !share_early(&c->rec);
+	return share_elsewhere(&c->rec) || (early && !share_early(&c->rec));
 }
 
 bool conn_has_held(const struct conn *c)
@@ -76,10 +76,45 @@ ssize_t call_tell_break(struct conn *c, int fd, int after)
 	return error ? FAILED : 0;
 }
 
+/* The app may have set it since: for natively it is one socket that they have. */
+static void copy_flags(int from, int to)
+{
+	int wanted = sys_flags(from), has = sys_flags(to);
+
+	if (wanted >= 0 && (wanted ^ has) & O_NONBLOCK)
+		syscall(SYS_fcntl, to, F_SETFL, has ^ O_NONBLOCK);
+}
+
+bool conn_follow(struct conn *c, int fd)
+{
+	int end;
+
+	if (!share_elsewhere(&c->rec))
+		return true;
+	if (c->relayed || record_self() != getpid())
+		return false;
+	end = meet_join(share_meet(&c->rec));
+	if (end < 0)
+		return false;
+	copy_flags(fd, end);
+	c->phase = CONN_MOVED;
+	record_free(&c->rec);
+	share_leave(&c->rec);
+	conn_pause(c);
+	front->replace(c, end);
+	conn_resume(c);
+	return true;
+}
+
+bool conn_has_moved(const struct conn *c)
+{
+	return c->phase == CONN_MOVED && !atomic_load(&c->ref.slots);
+}
+
 /* The descriptor is just being replaced; there is nothing else to wait for. */
 ssize_t call_wait_moved(struct call *call)
 {
-	if (!atomic_load(&call->c->ref.slots))
+	if (conn_has_moved(call->c))
 		return KERNEL;
 	call->wait = WAIT_MOVED;
 	return AGAIN;

@@ -41,6 +41,11 @@ ssize_t call_tell_break(struct conn *c, int fd, int after);
 ssize_t conn_guard_transmit(struct call *call);
 /* GUARD: as conn_receive(), in the kernel. The lock is the caller's to take, and the reference's too; both are given back. */
 ssize_t conn_guard_receive(struct conn *c, int fd, struct msghdr *msg, int flags);
+/* Has another process handed the connection to a relay (relay_guests.c)? Then this one has the relay's end from now on, and the phase is MOVED. Gives up the lock
+ * meanwhile, and blocks until the relay has answered. False: it cannot be had, nor the connection be used. */
+bool conn_follow(struct conn *c, int fd);
+/* MOVED, and the descriptors are replaced. */
+bool conn_has_moved(const struct conn *c);
 /* MOVED: AGAIN until the descriptor is replaced, then KERNEL. */
 ssize_t call_wait_moved(struct call *call);
 

@@ -34,6 +34,21 @@ void conn_settle(struct conn *c, int fd)
 	}
 }
 
+void conn_bring_up(struct conn *c, int fd)
+{
+	int saved = errno;
+
+	if (conn_nested()) {
+		conn_put(c);
+		return;
+	}
+	conn_lock(c);
+	if (!conn_settled(c) && conn_may_wait(fd, 0) && !conn_strange(c))
+		conn_settle(c, fd);
+	call_ends(c);
+	errno = saved;
+}
+
 bool (*conn_finish_elsewhere)(int fd, struct span rest);
 
 /* Our end is sealed, but the kernel's buffer is full. The app, which has nothing more to write, will wait for the peer, and the peer for our end: so the
@@ -101,6 +116,7 @@ int conn_shutdown(struct conn *c, int fd, int how)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
 			       &cancel); /* shutdown(2) is no cancellation point */
 	conn_lock(c);
+	conn_follow(c, fd);
 	over = c->phase == CONN_OPEN && is_over(fd);
 	if (how == SHUT_RD || how == SHUT_RDWR)
 		c->shut_read = true;
@@ -115,7 +131,7 @@ int conn_shutdown(struct conn *c, int fd, int how)
 	if (c->phase == CONN_OPEN)
 		result = shut_open(fd, how, over);
 	else if (c->phase == CONN_GONE || c->phase == CONN_GUARD || c->phase == CONN_CLEAR ||
-		 c->phase == CONN_BROKEN || how == SHUT_RDWR)
+		 c->phase == CONN_BROKEN || conn_has_moved(c) || how == SHUT_RDWR)
 		result = sys_shutdown(fd, how);
 	call_ends(c);
 	pthread_setcancelstate(cancel, NULL);

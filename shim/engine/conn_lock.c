@@ -154,8 +154,12 @@ static inline void enter(struct conn *c)
 	if (atomic_load_explicit(&jumps, memory_order_relaxed) || is_ending(c) ||
 	    (c->phase != CONN_OPEN && !conn_settled(c)))
 		be_quiet(c);
-	if (c->rec.share && c->phase == CONN_OPEN && !c->talk)
+	if (!c->rec.share)
+		return;
+	if (c->phase == CONN_OPEN && !c->talk)
 		share_enter(&c->rec);
+	else
+		share_enter_early(&c->rec);
 }
 
 void conn_keep_quiet(struct conn *c)

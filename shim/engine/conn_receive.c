@@ -110,7 +110,7 @@ static ssize_t receive_step(struct call *call)
 {
 	struct conn *c = call->c;
 
-	if (conn_strange(c)) {
+	if (!conn_follow(c, call->fd) || conn_strange(c)) {
 		errno = EIO;
 		return FAILED;
 	}
@@ -286,6 +286,7 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 	if (conn_nested())
 		return (int)call_too_early(c);
 	conn_lock(c);
+	conn_follow(c, fd);
 	sys_unread(fd, &unread);
 	wait = conn_strange(c) ? WAIT_IN : conn_advance(c, fd, true);
 	switch (c->phase) {
@@ -306,6 +307,10 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 	case CONN_REDIAL:
 	case CONN_CLOSED:
 	case CONN_MOVED:
+		if (conn_has_moved(c)) {
+			result = sys_unread(fd, bytes);
+			break;
+		}
 		if (wait == WAIT_TELL) {
 			*bytes = (int)buf_len(talk_to_app(c->talk));
 			break;
@@ -331,7 +336,10 @@ bool conn_ready(struct conn *c, int fd)
 		return true;
 	}
 	conn_lock(c);
-	if (!conn_strange(c)) {
+	conn_follow(c, fd);
+	if (conn_has_moved(c)) {
+		ready = sys_ready(fd, POLLIN);
+	} else if (!conn_strange(c)) {
 		wait = conn_advance(c, fd, true);
 		ready = wait == WAIT_NONE || wait == WAIT_TELL || wait == WAIT_REDIAL ||
 			c->phase == CONN_GUARD;

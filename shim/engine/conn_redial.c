@@ -72,8 +72,7 @@ int conn_redial(struct conn *c, int fd)
 		 talk_phase(c->talk) == TALK_REDIAL   ? talk_why(c->talk)
 		 : c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls)
 						      : "TLS handshake failed");
-	record_free(&c->rec);
-	record_init(&c->rec, false);
+	record_again(&c->rec);
 	sys_connect(fd, &nobody, sizeof nobody);
 	conn_unlock(c);
 	error = dial_again(c, fd);

@@ -15,6 +15,7 @@ static const struct engine engine = {
 	.receive = conn_receive,
 	.receive_waiting = conn_receive_waiting,
 	.transmit = conn_transmit,
+	.bring_up = conn_bring_up,
 	.shutdown = conn_shutdown,
 	.readable = conn_readable,
 	.ready = conn_ready,

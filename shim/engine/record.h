@@ -47,6 +47,8 @@ struct record {
 	uint64_t sealed;          /* records since then */
 	bool catching_up;         /* what is sealed has been sent by another process */
 	bool inside;              /* we hold its lock */
+	bool early;               /* and nobody can catch up with what is done there */
+	bool hosted;              /* we are the relay that the others come to (meet.h) */
 	bool deaf, dumb;          /* we cannot catch up any more: no reading, no writing */
 	uint8_t *window;          /* RECORD_WINDOW bytes, only while it holds something */
 	size_t r, k, w;
@@ -68,6 +70,8 @@ struct record {
 
 /* A record layer without a session yet. */
 void record_init(struct record *rec, bool eof_delimits);
+/* Free the session, and begin anew, shared with the same. */
+void record_again(struct record *rec);
 /* What tls_new() wants: sealed bytes come to this record layer. */
 struct tls_wire record_wire(struct record *rec);
 /* Free the buffers and the session. */

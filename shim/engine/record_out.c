@@ -67,6 +67,21 @@ void record_init(struct record *rec, bool eof_delimits)
 	rec->out.max = RECORD_OUT_MAX;
 }
 
+void record_again(struct record *rec)
+{
+	struct record was = *rec;
+
+	record_free(rec);
+	record_init(rec, false);
+	rec->share = was.share;
+	rec->version = was.version;
+	rec->inside = was.inside;
+	rec->early = was.early;
+	rec->hosted = was.hosted;
+	rec->deaf = was.deaf;
+	rec->dumb = was.dumb;
+}
+
 void record_free(struct record *rec)
 {
 	tls_free(rec->tls);

@@ -94,6 +94,8 @@ void share_leave(struct record *rec)
 	if (!s)
 		return;
 	holders_strike(&s->holders, self);
+	if (meet_is_open(&s->meet) && !rec->hosted)
+		meet_knock(&s->meet);
 	munmap(s, sizeof *s);
 }
 
@@ -113,24 +115,74 @@ bool share_early(const struct record *rec)
 	       atomic_compare_exchange_strong(&rec->share->early, &nobody, self);
 }
 
-/* --- around each call */
+/* --- a relay */
 
-void share_enter(struct record *rec)
+bool share_elsewhere(const struct record *rec)
+{
+	return rec->share && !rec->hosted && !rec->inside && meet_is_open(&rec->share->meet);
+}
+
+struct meet *share_meet(struct record *rec)
+{
+	if (!rec->share) {
+		rec->share = make();
+		if (!rec->share)
+			return NULL;
+		holders_add(&rec->share->holders, self);
+		share_begin(rec);
+	}
+	return &rec->share->meet;
+}
+
+void share_take_over(struct record *rec)
 {
 	struct share *s = rec->share;
-	int saved = errno;
+
+	if (s && rec->early && s->version == rec->version)
+		atomic_store(&s->early, self);
+}
+
+/* --- around each call */
+
+/* A relay opens before it uses the session for the first time: who finds it closed, holding the lock, is in time. */
+static bool enter(struct record *rec)
+{
+	struct share *s = rec->share;
 
 	if (!s)
-		return;
+		return false;
 	if (pthread_mutex_lock(&s->lock) == EOWNERDEAD) {
 		pthread_mutex_consistent(&s->lock);
 		s->broken = true;
 	}
+	if (share_elsewhere(rec)) {
+		rec->deaf = rec->dumb = true;
+		pthread_mutex_unlock(&s->lock);
+		return false;
+	}
 	rec->inside = true;
 	if (s->broken)
 		rec->deaf = rec->dumb = true;
-	if (rec->tls && s->version != rec->version && !(rec->deaf && rec->dumb))
+	return true;
+}
+
+void share_enter(struct record *rec)
+{
+	int saved = errno;
+
+	rec->early = false;
+	if (enter(rec) && rec->tls && rec->share->version != rec->version &&
+	    !(rec->deaf && rec->dumb))
 		share_catch_up(rec);
+	errno = saved;
+}
+
+void share_enter_early(struct record *rec)
+{
+	int saved = errno;
+
+	rec->early = true;
+	enter(rec);
 	errno = saved;
 }
 
@@ -141,8 +193,9 @@ void share_exit(struct record *rec)
 	if (!s || !rec->inside)
 		return;
 	rec->inside = false;
-	if (rec->tls && !(rec->deaf && rec->dumb)) {
-		share_publish(rec);
+	if (!(rec->deaf && rec->dumb) && (!rec->early || atomic_load(&s->early) == self)) {
+		if (rec->tls)
+			share_publish(rec);
 		rec->version = ++s->version;
 	}
 	pthread_mutex_unlock(&s->lock);

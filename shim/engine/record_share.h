@@ -17,6 +17,7 @@
 #ifndef STARTTLS_RECORD_SHARE_H
 #define STARTTLS_RECORD_SHARE_H
 
+#include "meet.h"
 #include "record.h"
 
 /* Which process has this memory to itself: record_own() is called first in each; in the child of vfork(),
@@ -31,6 +32,14 @@ bool record_shared(const struct record *rec);
 bool share_early(const struct record *rec);
 /* TLS is up, inside share_enter(): the counts begin. */
 void share_begin(struct record *rec);
+
+/* Has a relay the session, so that this process must not use it any more? The end of what was begun before does no harm: until share_exit() this is false.
+ * Any thread may ask. */
+bool share_elsewhere(const struct record *rec);
+/* Where that relay is to be found: there is a share afterwards. NULL: out of memory. */
+struct meet *share_meet(struct record *rec);
+/* Inside share_enter_early(): this process takes over from the one it is a copy of, if that has done nothing since. */
+void share_take_over(struct record *rec);
 
 /* Before fork(): there is a share, and the child is expected. False: out of memory. */
 bool share_fork(struct record *rec);
@@ -48,6 +57,8 @@ void share_retire(struct record *rec);
 /* Around everything that is done with a session: catch up with the others, and let them know. What cannot
  * be caught up with makes rec deaf or dumb (record_may_read, record_may_write). */
 void share_enter(struct record *rec);
+/* The same before TLS is up, and while a talk goes on inside it: there is no catching up. */
+void share_enter_early(struct record *rec);
 void share_exit(struct record *rec);
 /* Instead of share_exit, in the middle of something that will never be finished (a signal handler has left
  * by siglongjmp): to the others the session is broken. */

@@ -10,6 +10,7 @@
 #define STARTTLS_RECORD_SHARE_LOCAL_H
 
 #include "holders.h"
+#include "meet.h"
 #include "record_share.h"
 #include <pthread.h>
 
@@ -20,6 +21,7 @@ struct share {
 	struct holders holders; /* who has the connection */
 	_Atomic pid_t early;    /* before TLS is up: whose it is; 0: nobody's yet */
 	_Atomic bool retired;   /* what others do with the socket is not known here */
+	struct meet meet;       /* the relay that has it, and nobody else */
 
 	/* Guarded by the lock: where the last of all calls has left the session. */
 	uint64_t version; /* counts those calls */

@@ -15,7 +15,9 @@ enum { STACK = 256 * 1024 };
 struct handover {
 	struct conn *c;
 	int tcp, app, end; /* descriptors: the socket, the two ends of the pair */
-	bool later;
+	int listener;      /* for those who share the connection (meet.h); -1: none yet */
+	bool shared, later;
+	pid_t heir;       /* whose program is about to be another */
 	struct span rest; /* relay_finish: no more is to be done than to send it */
 	int error;
 };
@@ -34,7 +36,8 @@ static int between(void *arg)
 	if (pid == 0 && h->end < 0)
 		relay_flush(h->c, h->tcp);
 	if (pid == 0)
-		relay_run(h->c, h->tcp, h->end, h->later);
+		relay_run(&(struct relay_order){h->c, h->tcp, h->end, h->shared ? h->app : -1,
+						h->listener, h->later ? h->heir : 0});
 	h->error = pid < 0 ? errno : 0;
 	syscall(SYS_exit_group, 0);
 	return 0;
@@ -115,30 +118,73 @@ static bool make_pair(struct handover *h)
 		return true;
 	sys_close(h->app);
 	sys_close(h->end);
+	h->app = h->end = -1;
 	return false;
+}
+
+/* Where those who share the connection will ask for it. The relay of a program that has not spoken yet makes that itself, should it ever. */
+static bool make_listener(struct handover *h, struct meet *meet)
+{
+	if (!h->shared || h->later)
+		return true;
+	h->listener = meet_begin(meet);
+	return h->listener >= 0;
+}
+
+/* A relay of our own. */
+static bool start_relay(struct handover *h, struct meet *meet)
+{
+	bool made = make_pair(h) && copy_process(h);
+	int error = errno;
+
+	if (h->listener >= 0)
+		meet_open(meet, made);
+	if (!made && h->app >= 0) {
+		sys_close(h->app);
+		h->app = -1;
+	}
+	if (h->end >= 0)
+		sys_close(h->end);
+	errno = error;
+	return made;
+}
+
+static bool hand_over(struct handover *h)
+{
+	struct meet *meet = NULL;
+	bool made;
+
+	if (h->shared) {
+		conn_lock(h->c);
+		meet = share_meet(&h->c->rec);
+		conn_unlock(h->c);
+		if (!meet)
+			return false;
+	}
+	if (!(meet && meet_is_open(meet)) && make_listener(h, meet)) {
+		made = start_relay(h, meet);
+		if (h->listener >= 0)
+			sys_close(h->listener);
+		return made;
+	}
+	if (meet && meet_is_open(meet))
+		h->app = meet_join(meet);
+	return h->app >= 0;
 }
 
 int relay_start(struct conn *c, int fd, bool later)
 {
-	bool shared = record_self() != getpid() || record_shared(&c->rec);
-	struct handover h = {.c = c, .tcp = fd, .later = later && shared};
-	int saved = errno, error;
+	struct handover h = {
+		.c = c, .tcp = fd, .app = -1, .end = -1, .listener = -1, .heir = getpid()};
+	int saved = errno;
 
-	if (!make_pair(&h)) {
-		conn_put(c);
-		return -1;
-	}
-	if (!copy_process(&h)) {
-		error = errno;
-		sys_close(h.app);
-		h.app = -1;
-		saved = error;
-	} else {
+	h.shared = record_self() != getpid() || record_shared(&c->rec);
+	h.later = later && h.shared;
+	if (hand_over(&h)) {
 		conn_leave(c);
+		errno = saved;
 	}
-	sys_close(h.end);
 	conn_put(c);
-	errno = saved;
 	return h.app;
 }
 

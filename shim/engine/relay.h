@@ -34,7 +34,14 @@ bool relay_finish(int fd, struct span rest);
 void relay_flush(struct conn *c, int tcp) __attribute__((noreturn));
 void relay_send(int tcp, struct span rest) __attribute__((noreturn));
 
-/* relay_run.c: be the relay of c, whose socket is `tcp`, until both ends are finished. Never returns. */
-void relay_run(struct conn *c, int tcp, int end, bool later) __attribute__((noreturn));
+/* relay_run.c: be a relay, until both ends are finished. Never returns. */
+struct relay_order {
+	struct conn *c;
+	int tcp, end; /* its socket, the relay's end of the pair */
+	int app_end;  /* for those who share the connection; -1: there are none */
+	int listener; /* where they are about to ask for it; -1: nowhere yet */
+	pid_t heir;   /* nothing is to be done before this process' program says something; 0: begin at once */
+};
+void relay_run(const struct relay_order *order) __attribute__((noreturn));
 
 #endif

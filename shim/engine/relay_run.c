@@ -3,7 +3,7 @@
  * kernel reports an edge:
  *
  *   program ─► [ up ] ─► conn_transmit ─► peer            peer ─► conn_receive ─► [ down ] ─► program */
-#include "relay.h"
+#include "relay_local.h"
 #include "sys.h"
 #include <errno.h>
 #include <signal.h>
@@ -11,58 +11,22 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 
-enum { ROOM = 64 * 1024, LINGER_MS = 5000, FLUSH_MS = 60000 };
-
-struct flow {
-	uint8_t *bytes;
-	size_t at, end; /* waiting: [at, end) */
-	bool over;      /* no more will come in */
-	bool told;      /* and the other side has been told */
-};
-
-struct relay {
-	struct conn *c;
-	int tcp, app, epoll;
-	struct flow up, down;
-	bool app_hung_up;  /* nobody has the app end any more */
-	bool app_finished; /* nothing will be said on it after what is queued */
-	int error;         /* the program is to see this instead of an end of file */
-};
-
-static void end(void)
+void relay_end(void)
 {
 	syscall(SYS_exit_group, 0);
+	__builtin_unreachable();
 }
 
-static size_t waiting(const struct flow *f)
+bool relay_receive(struct relay *r, int flags)
 {
-	return f->end - f->at;
-}
-
-static size_t room(struct flow *f)
-{
-	if (f->at == f->end)
-		f->at = f->end = 0;
-	return ROOM - f->end;
-}
-
-static struct conn *held(struct relay *r)
-{
-	atomic_fetch_add(&r->c->ref.refs, 1);
-	return r->c;
-}
-
-/* From the peer into `down`. Each of these four returns whether something happened. */
-static bool take_from_peer(struct relay *r)
-{
-	size_t n = r->down.over ? 0 : room(&r->down);
+	size_t n = flow_room(&r->down);
 	struct iovec piece = {r->down.bytes + r->down.end, n};
 	struct msghdr msg = {.msg_iov = &piece, .msg_iovlen = 1};
 	ssize_t got;
 
 	if (!n)
 		return false;
-	got = conn_receive(held(r), r->tcp, &msg, MSG_DONTWAIT);
+	got = conn_receive(relay_held(r), r->tcp, &msg, flags | MSG_DONTWAIT);
 	if (got > 0)
 		r->down.end += (size_t)got;
 	else if (got == 0)
@@ -76,13 +40,21 @@ static bool take_from_peer(struct relay *r)
 	return true;
 }
 
+/* Each of these four returns whether something happened. */
+static bool take_from_peer(struct relay *r)
+{
+	if (r->down.over)
+		return false;
+	return r->app_end < 0 ? relay_receive(r, 0) : relay_lend(r);
+}
+
 static bool give_to_app(struct relay *r)
 {
 	ssize_t sent;
 
-	if (!waiting(&r->down))
+	if (!flow_waiting(&r->down))
 		return false;
-	sent = sys_send(r->app, r->down.bytes + r->down.at, waiting(&r->down));
+	sent = sys_send(r->app, r->down.bytes + r->down.at, flow_waiting(&r->down));
 	if (sent < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	r->down.at = sent < 0 ? r->down.end : r->down.at + (size_t)sent; /* nobody reads any more */
@@ -92,9 +64,9 @@ static bool give_to_app(struct relay *r)
 /* From the program into `up`. Its last byte stays unread (relay.h). */
 static bool take_from_app(struct relay *r)
 {
-	uint8_t *to = r->up.bytes + (room(&r->up), r->up.end);
+	uint8_t *to = r->up.bytes + (flow_room(&r->up), r->up.end);
 	uint8_t dropped[4096], first;
-	struct iovec pieces[2] = {{&first, 1}, {to, ROOM - r->up.end}};
+	struct iovec pieces[2] = {{&first, 1}, {to, RELAY_ROOM - r->up.end}};
 	struct msghdr msg = {.msg_iov = pieces, .msg_iovlen = 2};
 	ssize_t n;
 	size_t left;
@@ -108,7 +80,7 @@ static bool take_from_app(struct relay *r)
 			n = sys_recv(r->app, dropped, left < sizeof dropped ? left : sizeof dropped,
 				     0);
 			if (n <= 0)
-				end();
+				relay_end();
 		}
 		return true;
 	}
@@ -120,13 +92,13 @@ static bool take_from_app(struct relay *r)
 
 static bool give_to_peer(struct relay *r)
 {
-	struct iovec piece = {r->up.bytes + r->up.at, waiting(&r->up)};
+	struct iovec piece = {r->up.bytes + r->up.at, flow_waiting(&r->up)};
 	const struct msghdr msg = {.msg_iov = &piece, .msg_iovlen = 1};
 	ssize_t sent;
 
 	if (!piece.iov_len)
 		return false;
-	sent = conn_transmit(held(r), r->tcp, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	sent = conn_transmit(relay_held(r), r->tcp, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (sent < 0) { /* the reading side says why; EPIPE is what a program gets that writes on */
@@ -157,15 +129,15 @@ static bool pass_ends(struct relay *r)
 {
 	char unread;
 
-	if (r->up.over && !waiting(&r->up) && !r->up.told && !r->error) {
+	if (r->up.over && !flow_waiting(&r->up) && !r->up.told && !r->error) {
 		r->up.told = true;
 		if (!r->app_hung_up ||
 		    !record_shared(&r->c->rec)) /* a close() ends nothing that others have, too */
-			conn_shutdown(held(r), r->tcp, SHUT_WR);
+			conn_shutdown(relay_held(r), r->tcp, SHUT_WR);
 	}
-	if (r->error && !waiting(&r->down))
+	if (r->error && !flow_waiting(&r->down))
 		return true; /* closing with a byte unread says ECONNRESET */
-	if (r->down.over && !waiting(&r->down) && !r->down.told) {
+	if (r->down.over && !flow_waiting(&r->down) && !r->down.told) {
 		r->down.told = true;
 		if (r->up.told)
 			sys_recv(r->app, &unread, 1, 0);
@@ -178,11 +150,19 @@ static bool pass_ends(struct relay *r)
 	return r->down.told || r->app_hung_up;
 }
 
-/* Milliseconds that the relay may sleep; -1: for ever. Only the time before TLS is limited. */
-static int patience(const struct relay *r)
+static int nap(struct relay *r)
+{
+	r->nap_ms = r->nap_ms < RELAY_NAP_MS / 2 ? 2 * r->nap_ms : RELAY_NAP_MS;
+	return r->nap_ms;
+}
+
+/* Milliseconds that the relay may sleep; -1: for ever. Only the time before TLS is limited; and those who die do not tell. */
+static int patience(struct relay *r)
 {
 	int64_t left;
 
+	if (r->app_end >= 0)
+		return nap(r);
 	if (r->c->phase != CONN_TALK && r->c->phase != CONN_SHAKE && r->c->phase != CONN_REDIAL)
 		return -1;
 	left = r->c->deadline_ms - now_ms();
@@ -204,7 +184,7 @@ static void sleep_until_event(struct relay *r, int timeout_ms)
 /* The program is gone, or has no more to say and to hear: what was sealed for it shall still arrive. */
 static void linger(struct relay *r)
 {
-	int64_t until = now_ms() + LINGER_MS, left;
+	int64_t until = now_ms() + RELAY_LINGER_MS, left;
 	struct pollfd p = {.fd = r->tcp, .events = POLLIN};
 
 	while (r->up.told && !r->down.over && !r->error && (left = until - now_ms()) > 0) {
@@ -215,38 +195,57 @@ static void linger(struct relay *r)
 		if (front->poll(&p, 1, (int)left) < 0)
 			break;
 	}
-	conn_release(held(r), r->tcp);
+	conn_release(relay_held(r), r->tcp);
 }
 
-static void watch(struct relay *r, int fd)
+void relay_watch(struct relay *r, int fd)
 {
 	struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd};
 
 	if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &e) < 0)
-		end();
+		relay_end();
 }
 
-/* Keep these two descriptors, as new numbers above stderr's; close all others. */
-static void close_others(struct relay *r)
+static void close_between(unsigned first, unsigned last)
 {
-	int a = (int)syscall(SYS_fcntl, r->tcp, F_DUPFD_CLOEXEC, 3),
-	    b = (int)syscall(SYS_fcntl, r->app, F_DUPFD_CLOEXEC, 3);
-	unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a), fd;
-
-	if (a < 0 || b < 0)
-		end();
-	r->tcp = a;
-	r->app = b;
-	if (syscall(SYS_close_range, high + 1, ~0U, 0) < 0)
-		for (fd = high + 1; fd < 65536; fd++)
-			sys_close((int)fd);
-	for (fd = 0; fd < high; fd++)
-		if (fd != low)
-			sys_close((int)fd);
+	if (syscall(SYS_close_range, first, last, 0) < 0)
+		for (; first <= last && first < 65536; first++)
+			sys_close((int)first);
 }
 
-/* Nothing of the program whose copy we are shall happen here. */
-static void become_nobody(void)
+static bool is_kept(int *keep[], size_t n, int fd)
+{
+	while (n--)
+		if (*keep[n] == fd)
+			return true;
+	return false;
+}
+
+void relay_close_others(int *keep[], size_t n)
+{
+	unsigned low = 0, fd, last = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		last = *keep[i] >= (int)last ? (unsigned)*keep[i] + 1 : last;
+	close_between(last, ~0U);
+	for (fd = 0; fd < last; fd++)
+		if (is_kept(keep, n, (int)fd)) {
+			if (fd > low)
+				close_between(low, fd - 1);
+			low = fd + 1;
+		}
+	for (i = 0; i < n; i++)
+		if (*keep[i] >= 0 && *keep[i] <= STDERR_FILENO) {
+			fd = (unsigned)*keep[i];
+			*keep[i] = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+			sys_close((int)fd);
+			if (*keep[i] < 0)
+				relay_end();
+		}
+}
+
+void relay_become_nobody(void)
 {
 	sigset_t none;
 	int sig;
@@ -261,105 +260,81 @@ static void become_nobody(void)
 		return; /* a directory that cannot be left costs nobody anything but an unmount */
 }
 
+/* Is the program that has not spoken yet, and what it may have handed the connection on to while it lived, gone? */
+static void look_for_heir(struct relay *r, pid_t heir)
+{
+	if (r->app_end < 0 || !sys_has_ended(heir))
+		return;
+	sys_close(r->app_end);
+	r->app_end = -1;
+}
+
 /* Sleep until the program says something, or nobody else is left who could use the connection. The others do not tell when they leave, so that is
  * looked up now and then. False: the program is gone without a word. */
-static bool wait_for_app(struct relay *r)
+static bool wait_for_app(struct relay *r, pid_t heir)
 {
-	int nap_ms = 10;
-
 	while (!take_from_app(r)) {
+		look_for_heir(r, heir);
 		if (!record_shared(&r->c->rec))
 			return true;
-		sleep_until_event(r, nap_ms);
-		nap_ms = nap_ms < 1000 ? nap_ms * 2 : 1000;
+		sleep_until_event(r, nap(r));
 	}
-	return waiting(&r->up);
+	return flow_waiting(&r->up);
 }
 
-void relay_run(struct conn *c, int tcp, int app, bool later)
+/* Make the session ours. */
+static void begin(struct relay *r)
 {
-	struct relay r = {.c = c, .tcp = tcp, .app = app};
+	r->c->rec.hosted = r->app_end >= 0;
+	conn_lock(r->c);
+	share_take_over(&r->c->rec);
+	conn_unlock(r->c);
+	relay_watch(r, r->tcp);
+	if (r->listener >= 0)
+		relay_watch(r, r->listener);
+}
 
-	become_nobody();
-	close_others(&r);
-	atomic_store(&c->ref.slots, 0);
-	r.up.bytes = malloc(ROOM);
-	r.down.bytes = malloc(ROOM);
+static void carry(struct relay *r)
+{
+	do {
+		relay_look(r);
+		move(r);
+		if (pass_ends(r))
+			break;
+		sleep_until_event(r, patience(r));
+	} while (true);
+	sys_close(r->app);
+	while (relay_look(r), r->app_end >= 0)
+		sleep_until_event(r, nap(r));
+	linger(r);
+}
+
+void relay_run(const struct relay_order *order)
+{
+	struct relay r = {.c = order->c,
+			  .tcp = order->tcp,
+			  .app = order->end,
+			  .app_end = order->app_end,
+			  .listener = order->listener,
+			  .nap_ms = 5};
+	int *keep[] = {&r.tcp, &r.app, &r.app_end, &r.listener};
+	pid_t heir = order->heir;
+
+	relay_become_nobody();
+	relay_close_others(keep, 4);
+	atomic_store(&r.c->ref.slots, 0);
+	r.c->relayed = true;
+	r.up.bytes = malloc(RELAY_ROOM);
+	r.down.bytes = malloc(RELAY_ROOM);
 	r.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (r.epoll < 0 || !r.up.bytes || !r.down.bytes)
-		end();
-	watch(&r, r.app);
-	if (later && !wait_for_app(&r)) {
-		conn_leave(c);
-		end();
+		relay_end();
+	relay_watch(&r, r.app);
+	if (heir && (!wait_for_app(&r, heir) || !relay_open(&r))) {
+		conn_leave(r.c);
+		relay_end();
 	}
-	watch(&r, r.tcp);
-	do {
-		move(&r);
-		if (pass_ends(&r))
-			break;
-		sleep_until_event(&r, patience(&r));
-	} while (true);
-	sys_close(r.app);
-	linger(&r);
-	end();
-	__builtin_unreachable();
-}
-
-/* Nobody reads any more: take what comes until the peer closes, or close() would answer it with RST, and the peer lose what it has not read yet. */
-static void discard_rest(int tcp)
-{
-	struct pollfd p = {.fd = tcp, .events = POLLIN};
-	int64_t until = now_ms() + LINGER_MS, left;
-	char bytes[4096];
-
-	sys_shutdown(tcp, SHUT_WR);
-	while ((left = until - now_ms()) > 0 && front->poll(&p, 1, (int)left) > 0)
-		if (sys_recv(tcp, bytes, sizeof bytes, 0) <= 0)
-			break;
-}
-
-void relay_flush(struct conn *c, int tcp)
-{
-	struct relay r = {.c = c, .tcp = tcp, .app = tcp};
-	struct pollfd p = {.events = POLLOUT};
-	int64_t until = now_ms() + FLUSH_MS, left;
-
-	become_nobody();
-	close_others(&r);
-	p.fd = r.tcp;
-	conn_lock(c);
-	conn_settle(c, r.tcp);
-	if (c->phase == CONN_OPEN)
-		record_notify(&c->rec, r.tcp);
-	conn_unlock(c);
-	while (record_flush(&c->rec, r.tcp) < 0 && errno == EAGAIN && (left = until - now_ms()) > 0)
-		front->poll(&p, 1, (int)left);
-	discard_rest(r.tcp);
-	end();
-	__builtin_unreachable();
-}
-
-void relay_send(int tcp, struct span rest)
-{
-	struct relay r = {.tcp = tcp, .app = tcp};
-	struct pollfd p = {.events = POLLOUT};
-	int64_t until = now_ms() + FLUSH_MS, left;
-	ssize_t n;
-
-	become_nobody();
-	close_others(&r);
-	p.fd = r.tcp;
-	while (rest.n && (left = until - now_ms()) > 0) {
-		n = sys_send(r.tcp, rest.at, rest.n);
-		if (n > 0)
-			rest = span_after(rest, (size_t)n);
-		else if (errno == EAGAIN || errno == EINTR)
-			front->poll(&p, 1, (int)left);
-		else
-			break;
-	}
-	sys_shutdown(r.tcp, SHUT_WR);
-	end();
-	__builtin_unreachable();
+	begin(&r);
+	carry(&r);
+	relay_end();
 }

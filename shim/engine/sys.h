@@ -5,6 +5,7 @@
 #ifndef STARTTLS_SYS_H
 #define STARTTLS_SYS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -95,6 +96,20 @@ static inline int sys_kill(pid_t pid, int signal)
 static inline int sys_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
 	return (int)syscall(SYS_waitid, type, id, info, options, NULL);
+}
+
+/* Is this process no more, or a zombie? Its number may be another's by now. */
+static inline bool sys_has_ended(pid_t pid)
+{
+	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+	const struct timespec now = {0, 0};
+	bool ended;
+
+	if (p.fd < 0)
+		return errno == ESRCH || (errno == ENOSYS && sys_kill(pid, 0) < 0 && errno == ESRCH);
+	ended = syscall(SYS_ppoll, &p, 1UL, &now, NULL, 0UL) > 0;
+	sys_close(p.fd);
+	return ended;
 }
 
 /* Keep signals out, but for those that this thread causes itself, and libc's own; was: what sys_restore_signals() wants. */

@@ -3,6 +3,7 @@
 #include "arrive.h"
 #include "../../policy/policy.h"
 #include "copies.h"
+#include "inherit.h"
 #include "real.h"
 #include "watch.h"
 #include <errno.h>
@@ -60,5 +61,8 @@ void arrive(void)
 	for (size_t i = 0; any && i < n; i++)
 		if (!table_has(places[i]))
 			look_at(places[i]);
+	for (size_t i = 0; any && i < n; i++)
+		if (table_has(places[i]))
+			inherit_expect(places[i]);
 	errno = error;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * engine: finding and opening libstarttls-tls.so, and what it may ask of us. */
 #include "engine_open.h"
+#include "inherit.h"
 #include "log.h"
 #include "observe.h"
 #include "process.h"
@@ -57,6 +58,7 @@ static int front_connect(int fd, const struct sockaddr *addr, socklen_t len)
 static const struct front front = {
 	.log = front_log,
 	.forget = table_forget,
+	.replace = engine_replace,
 	.holds = table_holds,
 	.poll = front_poll,
 	.recv = front_recv,
@@ -65,9 +67,22 @@ static const struct front front = {
 	.connect = front_connect,
 };
 
+/* Who reads and who writes first afterwards must not matter where a script, or inetd's like, has its connection. */
+static void bring_up(void)
+{
+	struct conn *c;
+
+	if (process_borrowed())
+		return;
+	for (int fd = 0; fd < INHERIT_EXPECTED; fd++)
+		if (table_has(fd) && inherit_expected(fd) && (c = table_get(fd)))
+			engine->bring_up(c, fd);
+}
+
 /* Order: the engine's locks, then the table's, as when the engine asks us to forget a conn. */
 static void fork_prepare(void)
 {
+	bring_up();
 	engine->fork_prepare();
 	table_lock();
 }

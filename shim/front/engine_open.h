@@ -16,6 +16,9 @@ extern const struct engine *engine __attribute__((visibility("hidden")));
  * again; *why is the calling thread's, until then. */
 const struct engine *engine_get(const char **why);
 
+/* struct front, replace. (heir.c) */
+void engine_replace(struct conn *c, int end);
+
 /* The slot of c for fd has just been emptied: end our part of the connection there, consuming the slot's reference. fd -1: there is no
  * such descriptor any more, so nothing is sent. */
 void engine_end(struct conn *c, int fd);

@@ -66,9 +66,8 @@ struct estate {
 	uint64_t cookie;
 	bool (*given)(int fd); /* besides the standard ones; NULL for exec */
 	bool spawning;
-	bool left,
-		standard; /* to be left to the program at all; as standard input, output or error */
-	int end;          /* the relay's; -1: none to be had */
+	bool left, standard; /* to be left to the program at all; where it expects it */
+	int end;             /* the relay's; -1: none to be had */
 };
 
 static void look(int fd, void *arg)
@@ -77,8 +76,8 @@ static void look(int fd, void *arg)
 
 	if (cookie_of(fd) != e->cookie || !is_left(fd))
 		return;
-	e->standard |= fd <= 2;
-	e->left |= !e->spawning || fd <= 2;
+	e->standard |= inherit_expected(fd);
+	e->left |= !e->spawning || fd <= STDERR_FILENO;
 }
 
 static void replace(int fd, void *arg)
@@ -96,14 +95,30 @@ static void replace(int fd, void *arg)
 	left = is_left(fd);
 	if (ours)
 		ending = slot_release(fd);
-	syscall(SYS_dup3, e->end, fd, left ? 0 : O_CLOEXEC);
+	if (syscall(SYS_dup3, e->end, fd, left ? 0 : O_CLOEXEC) < 0)
+		process_close(
+			fd); /* above a limit that was lowered since: it must not stay the bare socket */
 	slot_released(fd, ending);
+}
+
+void engine_replace(struct conn *c, int end)
+{
+	struct estate e = {.end = end};
+	int fd;
+
+	for (fd = table_next(0); fd >= 0; fd = table_next(fd + 1))
+		if (table_holds(c, fd)) {
+			e.cookie = cookie_of(fd);
+			replace(fd, &e);
+		}
+	process_close(end);
 }
 
 /* Consumes c. */
 static void hand_on(struct conn *c, int fd, struct estate *e)
 {
-	/* A connection that the new program gets by the way, as most that a program forks and executes do, is left to whoever uses it. */
+	/* A connection that the new program gets by the way, as most that a program forks and executes do, is left to whoever uses it. Else all who share it come
+	 * to the relay, each with its next call (relay_guests.c), so that they and their programs have one socket, as natively. */
 	e->end = engine->relay(c, fd, !e->standard);
 	each_open(replace, e);
 	if (e->end >= 0)

@@ -9,6 +9,8 @@
 
 static _Atomic bool wishes[TABLE_FDS]; /* .bss: pages that nobody touches cost nothing */
 
+static _Atomic unsigned expected; /* one bit for each of the first */
+
 void inherit_hide(int fd)
 {
 	int error = errno;
@@ -37,4 +39,15 @@ bool inherit_wish(int fd)
 void inherit_set(int fd, bool wish)
 {
 	atomic_store_explicit(&wishes[fd], wish, memory_order_relaxed);
+}
+
+void inherit_expect(int fd)
+{
+	if (fd >= 0 && fd < INHERIT_EXPECTED)
+		atomic_fetch_or(&expected, 1U << fd);
+}
+
+bool inherit_expected(int fd)
+{
+	return fd <= STDERR_FILENO || (fd < INHERIT_EXPECTED && atomic_load(&expected) & 1U << fd);
 }

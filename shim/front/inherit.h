@@ -12,6 +12,8 @@
 
 #include <stdbool.h>
 
+enum { INHERIT_EXPECTED = 8 }; /* UCSPI has 6 and 7 */
+
 /* fd is ours from now on: take the kernel's flag. And: it is not any more, though open; give it
  * back. */
 void inherit_hide(int fd);
@@ -20,5 +22,10 @@ void inherit_show(int fd);
 /* Shall fd be left to an executed program? */
 bool inherit_wish(int fd);
 void inherit_set(int fd, bool wish);
+
+/* fd has come from another program, which has made the connection for us. And: does a program that is executed look for a connection there, and perhaps read before it
+ * says a word? So it is there, and with standard input, output and error. */
+void inherit_expect(int fd);
+bool inherit_expected(int fd);
 
 #endif

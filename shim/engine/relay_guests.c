@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * relay_guests: a relay of which other processes know that they share its connection, but have not used it since: a shell, while a program runs that it
+ * has started.
+ *
+ *   shell ─ fd ─ kernel's socket          still; until its next call, which finds the meeting open (meet.h), and puts the app end in fd's place
+ *   child ─ fd ─ [ app end ═ relay's end ] relay
+ *
+ * Until all have come the relay has an app end, too, to give to them. And since they may be waiting in poll() or read(), in the kernel, that must stay true:
+ * what is passed on to the program is lent only. It stays in the record layer, and its token in the kernel, until the program has read it. */
+#include "relay_local.h"
+#include "sys.h"
+#include <errno.h>
+
+/* What was lent is the program's. */
+static void take_back(struct relay *r)
+{
+	struct iovec piece = {NULL, 0};
+	struct msghdr msg = {.msg_iov = &piece, .msg_iovlen = 1};
+	ssize_t n;
+
+	for (; r->lent; r->lent -= (size_t)n) {
+		piece.iov_len = r->lent;
+		n = conn_receive(relay_held(r), r->tcp, &msg, MSG_TRUNC | MSG_DONTWAIT);
+		if (n <= 0)
+			relay_end();
+	}
+}
+
+bool relay_lend(struct relay *r)
+{
+	size_t had;
+	int unread = 0;
+
+	if (flow_waiting(&r->down) || sys_unread(r->app_end, &unread) < 0 || unread > 0)
+		return false;
+	take_back(r);
+	had = (flow_room(&r->down), r->down.end);
+	if (!relay_receive(r, MSG_PEEK))
+		return false;
+	r->lent = r->down.end - had;
+	return true;
+}
+
+bool relay_open(struct relay *r)
+{
+	struct meet *meet = share_meet(&r->c->rec);
+
+	if (r->app_end < 0)
+		return true;
+	r->listener = meet ? meet_begin(meet) : -1;
+	if (r->listener < 0)
+		return false;
+	meet_open(meet, true);
+	return true;
+}
+
+void relay_look(struct relay *r)
+{
+	if (r->app_end < 0)
+		return;
+	while (meet_serve(share_meet(&r->c->rec), r->listener, r->app_end))
+		;
+	if (record_shared(&r->c->rec))
+		return;
+	sys_close(r->app_end);
+	sys_close(r->listener);
+	r->app_end = r->listener = -1;
+	take_back(r);
+}
