@@ -97,6 +97,38 @@ s.connect(('127.0.0.1', $PORT))"
   nothing_leaked
 }
 
+# no_way_back CHANGE: the policy is about a port that no protocol has, and root's alone
+no_way_back() {
+  [ "$(id -u)" = 0 ] || skip "needs a user of its own"
+  serve
+  watch verify
+  chmod 600 policy
+  mkdir nowhere
+  run shim python3 -c "
+import os, socket
+s = socket.socket()
+$1
+try:
+    s.connect(('127.0.0.1', $PORT))
+    s.recv(100)
+    s.sendall(b'NOOP LEAK\\r\\n')
+    s.recv(100)
+except PermissionError:
+    pass"
+  echo "$output"
+  [ "$status" = 0 ]
+  peer_stop
+  peer_never_saw_in_clear LEAK
+}
+
+@test "the policy that STARTTLS_POLICY names holds after chroot()" { no_way_back "os.chroot('nowhere')"; }
+@test "the policy that STARTTLS_POLICY names holds after setuid()" { no_way_back "os.setuid(61999)"; }
+@test "the policy that STARTTLS_POLICY names holds after setresuid()" { no_way_back "os.setresuid(61999, 61999, 61999)"; }
+@test "the policy that STARTTLS_POLICY names holds after seteuid()" { no_way_back "os.seteuid(61999)"; }
+@test "the policy that STARTTLS_POLICY names holds after setgid(), for a group" {
+  no_way_back "os.chmod('policy', 0o640); os.chown('policy', 0, 61998); os.setgroups([]); os.setgid(61999); os.setreuid(61999, 61999)"
+}
+
 @test "exec when no process can be made: the descriptor is closed, and nothing goes out in the clear" {
   [ "$(id -u)" = 0 ] || skip "needs a user of its own"
   serve

@@ -46,6 +46,19 @@
 	X(int, prctl, \
 	  (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d), \
 	  (option, a, b, c, d), syscall(SYS_prctl, option, a, b, c, d)) \
+	X(int, chroot, (const char *path), (path), syscall(SYS_chroot, path)) \
+	X(int, setuid, (uid_t id), (id), absent(-1)) \
+	X(int, seteuid, (uid_t id), (id), absent(-1)) \
+	X(int, setreuid, (uid_t own, uid_t effective), (own, effective), absent(-1)) \
+	X(int, setresuid, (uid_t own, uid_t effective, uid_t saved), (own, effective, saved), \
+	  absent(-1)) \
+	X(int, setgid, (gid_t id), (id), absent(-1)) \
+	X(int, setegid, (gid_t id), (id), absent(-1)) \
+	X(int, setregid, (gid_t own, gid_t effective), (own, effective), absent(-1)) \
+	X(int, setresgid, (gid_t own, gid_t effective, gid_t saved), (own, effective, saved), \
+	  absent(-1)) \
+	X(int, setgroups, (size_t n, const gid_t *ids), (n, ids), absent(-1)) \
+	X(int, initgroups, (const char *user, gid_t id), (user, id), absent(-1)) \
 	X(int, fcntl, (int fd, int cmd, void *arg), (fd, cmd, arg), \
 	  syscall(SYS_fcntl, fd, cmd, arg)) \
 	X(int, close, (int fd), (fd), syscall(SYS_close, fd)) \

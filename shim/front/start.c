@@ -94,6 +94,11 @@ const char *start_policy(void)
 	return NULL;
 }
 
+bool start_names_policy(void)
+{
+	return start_policy() || secure_getenv("STARTTLS_POLICY");
+}
+
 char *const *start_kept(void)
 {
 	return kept;

@@ -4,6 +4,8 @@
 #ifndef STARTTLS_START_H
 #define STARTTLS_START_H
 
+#include <stdbool.h>
+
 /* $STARTTLS_LOG, or NULL when unset, empty or not to be trusted (AT_SECURE). As it was at the first
  * call; static. */
 const char *start_log(void);
@@ -19,6 +21,9 @@ char *const *start_kept(void);
  * As start_log(). */
 const char *start_observe(void);
 const char *start_policy(void);
+
+/* Has anybody named the user's policy, by `run` or now by STARTTLS_POLICY? */
+bool start_names_policy(void);
 
 /* The first connection is about to be watched: be there when the process ends by quick_exit(). */
 void start_watching(void);
