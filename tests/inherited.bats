@@ -7,8 +7,16 @@
 load helper
 
 
+# Debian's own programs: a wrapper ahead of them would execute things of its own.
+setup() {
+  PATH=/usr/bin:/bin:$PATH
+  begin_test
+}
+
 # What the tool that connects executes, followed by the script.
 under_shim=(env "LD_PRELOAD=$runtime" "$build/starttls" run --policy policy --)
+
+options=() # of the peer that speaks TLS
 
 # heard FILE: what the peer heard of the script, without what we said ourselves before TLS was up
 heard() { tr -d '\r' <"$1" | grep -avE '^(EHLO|STARTTLS)'; }
@@ -21,7 +29,7 @@ same() {
   heard journal/1.wire >heard.native
   [ -s native ]
   rm -r journal
-  serve
+  serve "${options[@]}"
   watch verify
   STARTTLS_LOG=$PWD/log dial "${under_shim[@]}" "$@" >shimmed
   peer_stop
@@ -168,6 +176,204 @@ os.wait()
 line()
 os.write(1, b"QUIT\n")
 while line(): pass'
+}
+
+# --- who waits while another program has it
+
+waits='import os, select, subprocess, sys
+told = os.fdopen(9, "w", buffering=1)
+def line():
+    text = b""
+    while not text.endswith(b"\n"):
+        c = os.read(0, 1)
+        if not c: break
+        text += c
+    print(text, file=told)
+    return text
+def other():
+    return subprocess.Popen(["sh", "-c", "read x <&8"], pass_fds=[8])
+hold, release = os.pipe()
+os.dup2(hold, 8)
+line()
+def begin():
+    os.write(1, b"PAUSE 300\r\n")
+    return other()
+def end(child):
+    os.write(release, b"\n")
+    child.wait()
+'
+
+@test "stdio: poll() wakes up the parent of a program that only has it, and is silent again" {
+  on_stdio python3 -c "$waits"'
+child = begin()
+p = select.poll()
+p.register(0, select.POLLIN)
+print(p.poll(20000), file=told)
+line()
+print(p.poll(0), file=told)
+end(child)
+os.write(1, b"NOOP\r\n"); line()
+os.write(1, b"QUIT\r\n")
+while line(): pass'
+}
+
+@test "stdio: select() does" {
+  on_stdio python3 -c "$waits"'
+child = begin()
+print(select.select([0], [], [], 20)[0], file=told)
+line()
+end(child)
+os.write(1, b"QUIT\r\n")
+while line(): pass'
+}
+
+@test "stdio: so does epoll, edge by edge, and a read that blocks" {
+  on_stdio python3 -c "$waits"'
+child = begin()
+e = select.epoll()
+e.register(0, select.EPOLLIN | select.EPOLLET)
+print(e.poll(20), file=told)
+line()
+end(child)
+child = begin()
+line()
+end(child)
+os.write(1, b"QUIT\r\n")
+while line(): pass'
+}
+
+@test "stdio: what a program has read is not readable for its parent, what it has left is" {
+  on_stdio python3 -c "$waits"'
+os.write(1, b"NOOP\r\n")
+subprocess.run(["sh", "-c", "read l; echo \"$l\" >&9"], pass_fds=[9])
+p = select.poll()
+p.register(0, select.POLLIN)
+print(p.poll(0), file=told)
+os.write(1, b"NOOP\r\n")
+subprocess.run(["sh", "-c", "head -c 3 >&9"], pass_fds=[9])
+print(p.poll(0), file=told)
+line()
+os.write(1, b"QUIT\r\n")
+while line(): pass'
+}
+
+@test "stdio: the parent sets O_NONBLOCK while another program has it" {
+  on_stdio python3 -c "$waits"'
+child = other()
+os.set_blocking(0, False)
+try: os.read(0, 1)
+except BlockingIOError: print("nothing yet", file=told)
+end(child)
+os.set_blocking(0, True)
+os.write(1, b"QUIT\r\n")
+while line(): pass'
+}
+
+@test "stdio: a program that ends in silence, and then its parent, say the end once" {
+  on_stdio python3 -c "$waits"'
+subprocess.run("true")
+os.write(1, b"QUIT\r\n")
+while line(): pass'
+}
+
+@test "stdio: a program shuts writing down, its parent hears the answer" {
+  on_stdio python3 -c "$waits"'
+os.write(1, b"SINK\r\n"); line()
+subprocess.run([sys.executable, "-c", "import os, socket; os.write(1, b\"x\" * 300000); socket.socket(fileno=1).shutdown(socket.SHUT_WR)"])
+while line(): pass'
+}
+
+@test "stdio: the parent asks who its peer is, after its children" {
+  on_stdio python3 -c "$waits"'
+import socket
+subprocess.run("true")
+os.write(1, b"NOOP\r\n"); line()
+s = socket.socket(fileno=os.dup(0))
+print(s.family, s.getpeername()[0], s.getsockname()[0], s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), file=told)
+os.write(1, b"QUIT\r\n")
+while line(): pass'
+}
+
+@test "stdio: in turns under TLS 1.2, with a KeyUpdate every third time, and in small records" {
+  options=(--tls-max 1.2)
+  on_stdio bash -c "$turns"
+  rm -r journal
+  options=(--keyupdate-every 3)
+  on_stdio bash -c "$turns"
+  rm -r journal
+  options=(--record 512)
+  on_stdio sh -c 'read -r g; echo "SOURCE 300000"; read -r l; echo "$l" >&9; /bin/true; head -c 100001 | cksum >&9; head -c 199999 | cksum >&9; echo QUIT; read -r l; echo "$l" >&9'
+}
+
+# --- what cannot be had
+
+@test "a daemon: forked twice, its parents gone, programs in between" {
+  on_stdio python3 -c '
+import os, subprocess
+def line():
+    text = b""
+    while not text.endswith(b"\n"):
+        c = os.read(0, 1)
+        if not c: break
+        text += c
+    os.write(9, b"heard " + text)
+done, gone = os.pipe()
+if os.fork():
+    os.close(gone)
+    os.read(done, 1)
+    os._exit(0)
+os.setsid()
+if os.fork(): os._exit(0)
+line()
+subprocess.run(["echo", "NOOP a"]); line()
+if os.fork(): os._exit(0)
+subprocess.run(["echo", "NOOP b"]); line()
+subprocess.run(["sh", "-c", "echo QUIT; cat >&9"], pass_fds=[9])'
+}
+
+# refused COMMAND …: in place of NOOP the peer hears nothing in the clear; "$output" is what COMMAND said
+refused() {
+  serve
+  watch verify
+  STARTTLS_LOG=$PWD/log run timeout 20 "$legacy/tcpclient" localhost "$PORT" 0 "${under_shim[@]}" "$@"
+  echo "$output"
+  peer_never_saw_in_clear NOOP
+  peer_never_saw_in_clear LEAK
+}
+
+@test "no process for a relay: the program finds the descriptor closed, its parent goes on" {
+  [ "$(id -u)" = 0 ] || skip "needs a user of its own"
+  refused python3 -c '
+import os, resource
+os.read(0, 100)
+os.setuid(61998)
+if os.fork() == 0:
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+    os.dup2(9, 2)
+    os.execv("/bin/echo", ["echo", "LEAK"])
+os.wait()
+os.write(1, b"NOOP\r\n")
+os.write(9, os.read(0, 100))'
+  [[ $output == *"Bad file descriptor"*"250 2.0.0 ok"* ]]
+}
+
+@test "the relay is killed: errors for all, and nothing in the clear" {
+  needs_private
+  refused bash -c 'read -r g; /bin/true; for p in /proc/[0-9]*; do [ "$(cat $p/comm 2>&9)" != starttls-relay ] || kill -9 "${p#/proc/}"; done 9>/dev/null
+    trap "" PIPE; echo NOOP LEAK || echo "write failed" >&9; read -r l || echo "read failed" >&9; /bin/echo NOOP LEAK || echo "child failed" >&9' 2>/dev/null
+  [[ $output == *"write failed"*"read failed"*"child failed"* ]]
+}
+
+@test "RLIMIT_NOFILE lowered below the descriptor: it is closed, and nothing goes out in the clear" {
+  refused python3 -c '
+import os, resource, subprocess
+os.dup2(0, 50)
+os.read(50, 100)
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+subprocess.run("true")
+try: os.write(1, b"NOOP\r\n"), os.write(50, b"LEAK\r\n")
+except OSError as e: os.write(9, e.strerror.encode())'
+  [[ $output == *"Bad file descriptor"* ]]
 }
 
 # --- a connection that the script makes itself
