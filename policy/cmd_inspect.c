@@ -60,7 +60,8 @@ static void say_why(void *of, const char *why)
 	inspect_wrong(of, "%s", why);
 }
 
-/* Does the loader's own file name it by a path, as it has to for programs with rights of their own? */
+/* Does the loader's own file name it by a path, as it has to for programs with rights of their
+ * own? */
 static bool is_everywhere(void)
 {
 	static const char name[] = "/libstarttls.so";

@@ -7,9 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum {
-	COMPARED = 500
-}; /* rules compared with those before them: quadratic, and nobody reads more */
+/* Rules compared with those before them: quadratic, and nobody reads more. */
+enum { COMPARED = 500 };
 
 struct lint {
 	const struct layer *layer;

@@ -133,7 +133,8 @@ const char *policy_layer(const struct policy *p, int layer, size_t *n_rules);
  * many. */
 size_t policy_lint(const struct policy *p, FILE *out);
 
-/* Has a layer a rule for whatever no other was about? Then the built-in rule never speaks. Not for NULL. */
+/* Has a layer a rule for whatever no other was about? Then the built-in rule never speaks. Not for
+ * NULL. */
 bool policy_has_floor(const struct policy *p);
 
 /* Does any answer depend on target.uid, on target.program? Else they need not be asked for. */

@@ -21,7 +21,8 @@ bool conn_settled(const struct conn *c)
 	return c->phase != CONN_TALK && c->phase != CONN_SHAKE && c->phase != CONN_REDIAL;
 }
 
-/* Another process (fork) has begun to bring TLS up, and what comes of that we can never know; or a relay has it. */
+/* Another process (fork) has begun to bring TLS up, and what comes of that we can never know; or a
+ * relay has it. */
 bool conn_strange(const struct conn *c)
 {
 	bool early = !conn_settled(c) || (c->phase == CONN_OPEN && c->talk);
@@ -35,8 +36,9 @@ bool conn_has_held(const struct conn *c)
 	       c->talk && c->spoke && !conn_strange(c);
 }
 
-/* Small writes may be held back by Nagle's algorithm until the peer acknowledges what went before, which it may delay by 40 ms.
- * Asking for TCP_NODELAY sends what waits (tcp(7)); the app's own setting stays. */
+/* Small writes may be held back by Nagle's algorithm until the peer acknowledges what went before,
+ * which it may delay by 40 ms. Asking for TCP_NODELAY sends what waits (tcp(7)); the app's own
+ * setting stays. */
 void conn_push_tail(int fd)
 {
 	int on = 1, was = 1;
@@ -63,8 +65,9 @@ bool conn_finish_writing(struct conn *c, int fd)
 	return true;
 }
 
-/* The kernel's reason once, then what the kernel says of a dead connection: `after`. Nothing is handed on to the descriptor: an error may be a soft one
- * (IP_RECVERR) that leaves the connection up, and what went out on it would be plaintext. */
+/* The kernel's reason once, then what the kernel says of a dead connection: `after`. Nothing is
+ * handed on to the descriptor: an error may be a soft one (IP_RECVERR) that leaves the connection
+ * up, and what went out on it would be plaintext. */
 ssize_t call_tell_break(struct conn *c, int fd, int after)
 {
 	int error = c->rec.error ? c->rec.error : after;
@@ -139,7 +142,8 @@ bool call_waits(struct call *call)
 	if (!worth || call->wait == WAIT_MOVED || call->c->phase == CONN_MOVED ||
 	    (call->c->phase != CONN_CLOSED && front->holds(call->c, call->fd)))
 		return worth;
-	errno = EBADF; /* another thread has closed it meanwhile; the number may be somebody else's by now */
+	errno = EBADF; /* another thread has closed it meanwhile; the number may be somebody else's
+			* by now */
 	return false;
 }
 
@@ -155,7 +159,8 @@ void call_ends(struct conn *c)
 	errno = saved;
 }
 
-/* A signal handler that came in the middle of a call of its own thread: to wait for that call would be to wait for ever. */
+/* A signal handler that came in the middle of a call of its own thread: to wait for that call would
+ * be to wait for ever. */
 ssize_t call_too_early(struct conn *c)
 {
 	conn_put(c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * conn_close: the app shuts down, closes or ends. What it said is sent first, close_notify last, and a descriptor that does not block never waits for
- * either: a process stays behind for that (conn_linger). engine.h has the contracts. */
+ * conn_close: the app shuts down, closes or ends. What it said is sent first, close_notify last,
+ * and a descriptor that does not block never waits for either: a process stays behind for that
+ * (conn_linger). engine.h has the contracts. */
 #include "conn_call.h"
 #include "sys.h"
 #include <errno.h>
@@ -51,9 +52,10 @@ void conn_bring_up(struct conn *c, int fd)
 
 bool (*conn_finish_elsewhere)(int fd, struct span rest);
 
-/* Our end is sealed, but the kernel's buffer is full. The app, which has nothing more to write, will wait for the peer, and the peer for our end: so the
- * rest leaves with a process of its own, as the kernel would send it. With the lock held, which it gives up: what is in rest is nobody else's
- * meanwhile. */
+/* Our end is sealed, but the kernel's buffer is full. The app, which has nothing more to write,
+ * will wait for the peer, and the peer for our end: so the rest leaves with a process of its own,
+ * as the kernel would send it. With the lock held, which it gives up: what is in rest is nobody
+ * else's meanwhile. */
 static void finish_elsewhere(struct conn *c, int fd)
 {
 	struct buf rest = c->rec.out;
@@ -113,8 +115,8 @@ int conn_shutdown(struct conn *c, int fd, int how)
 		errno = EINVAL;
 		return -1;
 	}
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
-			       &cancel); /* shutdown(2) is no cancellation point */
+	/* shutdown(2) is no cancellation point. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	conn_lock(c);
 	conn_follow(c, fd);
 	over = c->phase == CONN_OPEN && is_over(fd);
@@ -138,8 +140,9 @@ int conn_shutdown(struct conn *c, int fd, int how)
 	return result;
 }
 
-/* TLS 1.3 sends tickets behind the handshake. An app that only wrote, and closes before they are here, would make the kernel answer them with
- * RST, and throw away what it has not sent yet: all of the app's words, if the peer is far away. What else the peer says comes behind them. */
+/* TLS 1.3 sends tickets behind the handshake. An app that only wrote, and closes before they are
+ * here, would make the kernel answer them with RST, and throw away what it has not sent yet: all of
+ * the app's words, if the peer is far away. What else the peer says comes behind them. */
 static bool awaits_ticket(const struct conn *c, int fd)
 {
 	return fd >= 0 && c->phase == CONN_OPEN && !c->rec.ended && !c->rec.send_error &&
@@ -147,7 +150,8 @@ static bool awaits_ticket(const struct conn *c, int fd)
 	       (c->is_data || (!c->rec.opened && (c->spoke || !c->finished_unacked)));
 }
 
-/* They come within one round trip; so long we wait. With them, or soon after, the peer's own end may come, for it has had ours. */
+/* They come within one round trip; so long we wait. With them, or soon after, the peer's own end
+ * may come, for it has had ours. */
 static void await_ticket(struct conn *c, int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -170,16 +174,16 @@ static void await_ticket(struct conn *c, int fd)
 
 void (*conn_linger)(struct conn *c, int fd);
 
-/* Not all that the app was told is sent, or not our close_notify, is in the kernel, or the kernel may yet throw it away; and nobody else will see to
- * it. */
+/* Not all that the app was told is sent, or not our close_notify, is in the kernel, or the kernel
+ * may yet throw it away; and nobody else will see to it. */
 static bool has_rest(const struct conn *c, int fd)
 {
 	return fd >= 0 && conn_linger && c->phase == CONN_OPEN && !c->rec.send_error &&
 	       !record_shared(&c->rec) && (record_unsent(&c->rec) || awaits_ticket(c, fd));
 }
 
-/* What the app said before TLS was up is still to be sent, and close() must not wait for that on a descriptor that does not block, nor exit() on any: a
- * process stays for it. */
+/* What the app said before TLS was up is still to be sent, and close() must not wait for that on a
+ * descriptor that does not block, nor exit() on any: a process stays for it. */
 static bool leave_held(struct conn *c, int fd)
 {
 	if (fd < 0 || !conn_linger || !conn_has_held(c))
@@ -214,7 +218,8 @@ static void end_session(struct conn *c, int fd)
 /* The last descriptor is closed. */
 static void say_goodbye(struct conn *c, int fd)
 {
-	/* What becomes of a data connection this process must know: the control connection tells the app. */
+	/* What becomes of a data connection this process must know: the control connection tells
+	 * the app. */
 	if (conn_may_wait(fd, 0) || c->is_data || !leave_held(c, fd))
 		end_session(c, fd);
 	c->phase = CONN_CLOSED;
@@ -230,8 +235,8 @@ void conn_release(struct conn *c, int fd)
 		conn_put(c);
 		return;
 	}
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,
-			       &cancel); /* close(2) is one when it begins */
+	/* close(2) is a cancellation point when it begins. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	conn_lock(c);
 	if (!atomic_load(&c->ref.slots) && c->phase != CONN_CLOSED && c->phase != CONN_MOVED)
 		say_goodbye(c, fd);
@@ -249,7 +254,8 @@ void conn_finish(struct conn *c, int fd)
 	int saved = errno;
 	bool rest;
 
-	if (conn_nested()) { /* a handler that calls exit(): what it interrupted was not finished, so there is nothing to add */
+	/* A handler that calls exit(): what it interrupted was not finished: there is nothing to add. */
+	if (conn_nested()) {
 		conn_put(c);
 		return;
 	}

@@ -38,10 +38,9 @@ bool conn_look_inside(void *of, struct span opened, struct buf *plain)
 
 	conn_data_before(c);
 	used = talk_from_peer(c->talk, opened);
+	/* It is the app's turn; until then all answers together have their time. */
 	if (!conn_awaits_answer(c))
-		c->deadline_ms =
-			0; /* it is the app's turn; until then all answers together have their
-			    * time */
+		c->deadline_ms = 0;
 	fits = conn_data_after(c) && buf_add(plain, buf_span(words));
 	buf_drop(words, buf_len(words));
 	if (talk_phase(c->talk) == TALK_REFUSED) {

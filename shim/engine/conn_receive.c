@@ -4,7 +4,8 @@
 #include "sys.h"
 #include <errno.h>
 
-/* An app that turns to read has said all it has to say. After one write nothing can be held back: what came before is acknowledged. */
+/* An app that turns to read has said all it has to say. After one write nothing can be held back:
+ * what came before is acknowledged. */
 static void push_before_read(struct conn *c, int fd)
 {
 	if (c->unpushed > 1) {
@@ -57,16 +58,16 @@ static ssize_t receive_clear(struct call *call)
 	if (buf_len(talk_to_app(c->talk)))
 		n = take_words(call, talk_to_app(c->talk));
 	conn_done_with(c, call->fd, 0);
-	if (n ||
-	    buf_len(talk_to_app(
-		    c->talk))) /* there are words, but no room for them: 0, as the kernel says */
+	/* There may be words, but no room for them: 0, as the kernel says. */
+	if (n || buf_len(talk_to_app(c->talk)))
 		return n;
 	call->wait = WAIT_OUT; /* what the app said early goes first */
 	return conn_advance(c, call->fd, true) == WAIT_NONE && c->phase == CONN_GONE ? KERNEL
 										     : AGAIN;
 }
 
-/* What the app is told before TLS: the greeting it answers (MySQL), or a word of ours (PostgreSQL). */
+/* What the app is told before TLS: the greeting it answers (MySQL), or a word of ours
+ * (PostgreSQL). */
 static ssize_t receive_early(struct call *call)
 {
 	ssize_t n = take_words(call, talk_to_app(call->c->talk));
@@ -200,8 +201,8 @@ static ssize_t receive_once(struct call *call)
 	return call->flags & MSG_PEEK ? receive_counting(call) : receive_dropping(call);
 }
 
-/* Most reads of a program that reads little at a time: plaintext is waiting, and more of it than is asked for, so that the read token does not
- * change. */
+/* Most reads of a program that reads little at a time: plaintext is waiting, and more of it than is
+ * asked for, so that the read token does not change. */
 static bool is_waiting(const struct conn *c, size_t n)
 {
 	return c->phase == CONN_OPEN && !c->talk && c->unpushed <= 1 &&
@@ -244,8 +245,8 @@ ssize_t conn_receive(struct conn *c, int fd, struct msghdr *msg, int flags)
 	if (conn_nested())
 		return call_too_early(c);
 	call.room = call_bytes(call.iov, call.n);
-	if (flags &
-	    (MSG_OOB | MSG_ERRQUEUE)) { /* TLS has no urgent data; errors are not queued on TCP */
+	/* TLS has no urgent data; errors are not queued on TCP. */
+	if (flags & (MSG_OOB | MSG_ERRQUEUE)) {
 		conn_put(c);
 		errno = flags & MSG_OOB ? EINVAL : EAGAIN;
 		return -1;
@@ -315,7 +316,8 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 			*bytes = (int)buf_len(talk_to_app(c->talk));
 			break;
 		}
-		/* The app comes because poll() said readable; "readable and 0" would mean end of file to it. */
+		/* The app comes because poll() said readable; "readable and 0" would mean end of
+		 * file to it. */
 		*bytes = wait != WAIT_NONE && unread > 0;
 		break;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * conn_redial: `may`, and the handshake failed: the peer is dialled again in place, on the descriptor that the app has, its place in every epoll
- * set included (connect(2) to AF_UNSPEC, then to the peer). The one part of the set-up that may block. */
+ * conn_redial: `may`, and the handshake failed: the peer is dialled again in place, on the
+ * descriptor that the app has, its place in every epoll set included (connect(2) to AF_UNSPEC, then
+ * to the peer). The one part of the set-up that may block. */
 #include "conn_setup.h"
 #include "sys.h"
 #include <errno.h>

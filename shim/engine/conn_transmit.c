@@ -83,8 +83,8 @@ static ssize_t transmit_open(struct call *call)
 	return FAILED;
 }
 
-/* Before TLS is up the app's bytes are held. When the hold is full, a call that can wait does; one that cannot at least takes the peer's
- * answer, or an app that only writes would spin for ever. */
+/* Before TLS is up the app's bytes are held. When the hold is full, a call that can wait does; one
+ * that cannot at least takes the peer's answer, or an app that only writes would spin for ever. */
 static ssize_t transmit_early(struct call *call)
 {
 	struct conn *c = call->c;
@@ -167,8 +167,9 @@ static bool is_held_back(struct call *call)
 	       !(c->phase == CONN_TALK && talk_waits_for_app(c->talk));
 }
 
-/* What a write() took is on its way to the peer even if the app never calls again. So a blocking call whose bytes are held waits for TLS; one
- * that may not block leaves them to the app's next call, which the peer's answer will bring about. */
+/* What a write() took is on its way to the peer even if the app never calls again. So a blocking
+ * call whose bytes are held waits for TLS; one that may not block leaves them to the app's next
+ * call, which the peer's answer will bring about. */
 static void send_held(struct call *call)
 {
 	while (conn_may_wait(call->fd, call->flags) && is_held_back(call) && call_waits(call))

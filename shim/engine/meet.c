@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * meet: see the header. Anyone on the machine may connect to an abstract address, or take it once it is free: so the relay gives the end only to a process that
- * has announced itself in the shared memory, and a guest takes it only from a listener of the process that is named there. */
+ * meet: see the header. Anyone on the machine may connect to an abstract address, or take it once
+ * it is free: so the relay gives the end only to a process that has announced itself in the shared
+ * memory, and a guest takes it only from a listener of the process that is named there. */
 #include "meet.h"
 #include "sys.h"
 #include <errno.h>

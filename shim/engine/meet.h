@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * meet: where processes that share a connection find the relay that one of them has handed it to (relay.h).
+ * meet: where processes that share a connection find the relay that one of them has handed it to
+ * (relay.h).
  *
- *   sharer ── connect ──► the relay's listener, an abstract AF_UNIX address       the kernel tells either who the other is
- *          ◄─ SCM_RIGHTS ─ the app end
+ *   sharer ── connect ──► the relay's listener, an abstract AF_UNIX address
+ *          ◄─ SCM_RIGHTS ─ the app end         (the kernel tells either who the other is)
  *
- * So all of them, and what they execute, have one socket, as they had natively, and the kernel keeps their bytes in order. Nothing here is a cancellation point
- * or raises a signal; what may block says so. Async-signal-safe. */
+ * So all of them, and what they execute, have one socket, as they had natively, and the kernel
+ * keeps their bytes in order. Nothing here is a cancellation point or raises a signal; what may
+ * block says so. Async-signal-safe. */
 #ifndef STARTTLS_MEET_H
 #define STARTTLS_MEET_H
 
@@ -26,8 +28,9 @@ struct meet {
 	_Atomic pid_t guests[MEET_GUESTS]; /* who is on the way */
 };
 
-/* Make the listener, close-on-exec, of the relay that is about to be. -1 with errno: it cannot be made; EALREADY: there is a relay (meet_is_open). Waits while
- * another process is at it. Then: the relay is there; or has come to nothing. */
+/* Make the listener, close-on-exec, of the relay that is about to be. -1 with errno: it cannot be
+ * made; EALREADY: there is a relay (meet_is_open). Waits while another process is at it. Then: the
+ * relay is there; or has come to nothing. */
 int meet_begin(struct meet *m);
 void meet_open(struct meet *m, bool made);
 
@@ -36,13 +39,15 @@ static inline bool meet_is_open(const struct meet *m)
 	return atomic_load(&m->state) == 2;
 }
 
-/* Get the app end, close-on-exec; -1: it is not to be had. Blocks until the relay answers, for ten seconds at most. */
+/* Get the app end, close-on-exec; -1: it is not to be had. Blocks until the relay answers, for ten
+ * seconds at most. */
 int meet_join(struct meet *m);
 
 /* The relay shall look who is left: somebody has gone. */
 void meet_knock(struct meet *m);
 
-/* The relay: let one in who waits at the listener, and give the app end to a guest. False: nobody waits. */
+/* The relay: let one in who waits at the listener, and give the app end to a guest. False: nobody
+ * waits. */
 bool meet_serve(struct meet *m, int listener, int app_end);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * record_in: from the kernel to the app, and the read token (record.h has the picture): what the window
- * (record_window.h) has is opened into the app's own memory where a record fits there, else into `plain`. */
+ * record_in: from the kernel to the app, and the read token (record.h has the picture): what the
+ * window (record_window.h) has is opened into the app's own memory where a record fits there, else
+ * into `plain`. */
 #include "record_share.h"
 #include "record_window.h"
 #include "sys.h"
@@ -29,7 +30,8 @@ void record_end(struct record *rec, int fd, int error)
 	end(rec, error);
 }
 
-/* Open the record at r, which has n bytes, at `at`. Returns plaintext bytes; 0 for a control record. */
+/* Open the record at r, which has n bytes, at `at`. Returns plaintext bytes; 0 for a control
+ * record. */
 static size_t open_at(struct record *rec, size_t n, uint8_t *at)
 {
 	enum tls_result result;
@@ -67,8 +69,8 @@ static size_t open_watched(struct record *rec, size_t n)
 	return buf_len(&rec->plain) - before;
 }
 
-/* Open the record at r, which has n bytes, into `to` or behind `plain`. Returns how many bytes the app gets of it; 0 for a control
- * record. */
+/* Open the record at r, which has n bytes, into `to` or behind `plain`. Returns how many bytes the
+ * app gets of it; 0 for a control record. */
 static size_t open_record(struct record *rec, size_t n, uint8_t *to, size_t room)
 {
 	uint8_t *at;
@@ -120,7 +122,8 @@ static bool is_untold(int error)
 	return error && error != EPIPE;
 }
 
-/* Make plaintext out of what the window or the kernel has. True when there is some or the state has changed: look again. */
+/* Make plaintext out of what the window or the kernel has. True when there is some or the state has
+ * changed: look again. */
 static bool advance(struct record *rec, size_t room, uint8_t *to, size_t to_room, size_t *got)
 {
 	size_t n;
@@ -139,7 +142,8 @@ static bool advance(struct record *rec, size_t room, uint8_t *to, size_t to_room
 			continue;
 		case FILL_AGAIN:
 			return false;
-		case FILL_END: /* FIN without close_notify; inside a record it is certainly cut short (RFC 8446 6.1) */
+		case FILL_END: /* FIN without close_notify; inside a record it is certainly cut
+				* short (RFC 8446 6.1) */
 			end(rec, rec->lost || is_untold(rec->send_error) || rec->eof_delimits ||
 						 rec->r < rec->w
 					 ? ECONNRESET
@@ -216,8 +220,9 @@ static ssize_t deliver(struct record *rec, const struct iovec *iov, size_t n, si
 			done += got;
 			continue;
 		}
-		/* A short answer of the kernel ends a call that has something to deliver; one that has nothing asks again, or a FIN
-		 * that came with the data in one edge would be lost. */
+		/* A short answer of the kernel ends a call that has something to deliver; one that
+		 * has nothing asks again, or a FIN that came with the data in one edge would be
+		 * lost. */
 		if (done > skip && rec->drained && (!rec->window || !window_whole(rec)))
 			break;
 		piece = piece_at(iov, n, done);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * record_out: from the app to the kernel, and the write token (record.h has the picture).
  *
- * Up to four records go out in one system call. Nothing is ever kept back without a guaranteed flush: what the kernel does not take stays in
- * `out`, the app is told one byte less, and the kernel's POLLOUT brings it back. */
+ * Up to four records go out in one system call. Nothing is ever kept back without a guaranteed
+ * flush: what the kernel does not take stays in `out`, the app is told one byte less, and the
+ * kernel's POLLOUT brings it back. */
 #include "record_share.h"
 #include "sys.h"
 #include <errno.h>
 #include <unistd.h>
 
-enum {
-	SINGLES = 32
-}; /* one-byte writes for one look at the kernel's room: that many small packets fit a third of an ordinary send buffer */
+/* One-byte writes for one look at the kernel's room: that many small packets fit a third of an
+ * ordinary send buffer. */
+enum { SINGLES = 32 };
 
 /* Both in one system call, which is the reason for the batch. */
 static ssize_t send_both(struct record *rec, struct span first, struct span last)
@@ -155,7 +156,8 @@ static bool source_is_one_byte(struct source s)
 	return !s.n;
 }
 
-/* Take the next record's worth of bytes: in place when one piece holds it, else gathered, one record per call and not one per piece. */
+/* Take the next record's worth of bytes: in place when one piece holds it, else gathered, one
+ * record per call and not one per piece. */
 static struct span source_take(struct source *s, uint8_t *scratch)
 {
 	struct span whole = span_of(source_at(s), source_part(s, TLS_PLAIN_MAX));
@@ -200,8 +202,8 @@ static size_t seal_batch(struct record *rec, struct source *from)
 	return sealed;
 }
 
-/* One byte cannot be reported as one less, so before it is sealed the kernel is asked for room. "Writable" is a third of the send buffer, so one
- * answer is good for several such writes. */
+/* One byte cannot be reported as one less, so before it is sealed the kernel is asked for room.
+ * "Writable" is a third of the send buffer, so one answer is good for several such writes. */
 static bool must_wait(struct record *rec)
 {
 	if (rec->roomy-- > 0)

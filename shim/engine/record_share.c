@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * record_share: which processes have a session, and how one after the other gets at it (record_share.h). */
+ * record_share: which processes have a session, and how one after the other gets at it
+ * (record_share.h). */
 #include "record_share_local.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -144,7 +145,8 @@ void share_take_over(struct record *rec)
 
 /* --- around each call */
 
-/* A relay opens before it uses the session for the first time: who finds it closed, holding the lock, is in time. */
+/* A relay opens before it uses the session for the first time: who finds it closed, holding the
+ * lock, is in time. */
 static bool enter(struct record *rec)
 {
 	struct share *s = rec->share;

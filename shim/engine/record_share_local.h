@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * record_share_local: what record_share.c (who has the session, and when) and record_catch_up.c (what
- * was done with it meanwhile) share: the memory that all processes of a session see. Nobody else
- * includes this.
+ * record_share_local: what record_share.c (who has the session, and when) and record_catch_up.c
+ * (what was done with it meanwhile) share: the memory that all processes of a session see. Nobody
+ * else includes this.
  *
  *   stream of the peer  ……[ ring: the last RING bytes ]│ still in the kernel
  *                                  opened ▲   ▲ consumed (out of the kernel; on either side of opened)
@@ -38,9 +38,9 @@ struct share {
 	uint8_t ring[RING];
 };
 
-/* record_catch_up.c, with the share's lock held, or before anybody else can know of the share; neither
- * blocks. Do what the others have done since this process was here last: rec is then as they left it, or
- * deaf or dumb. */
+/* record_catch_up.c, with the share's lock held, or before anybody else can know of the share;
+ * neither blocks. Do what the others have done since this process was here last: rec is then as
+ * they left it, or deaf or dumb. */
 void share_catch_up(struct record *rec);
 /* Tell them what this process has done. */
 void share_publish(struct record *rec);

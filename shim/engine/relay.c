@@ -56,8 +56,8 @@ static bool copy_process(struct handover *h)
 		return false;
 	sigfillset(&every);
 	pthread_sigmask(SIG_SETMASK, &every, &was);
-	conn_depth =
-		0; /* no call of this thread is on the other stack, nor goes on in the other process */
+	conn_depth = 0; /* no call of this thread is on the other stack, nor goes on in the other
+			 * process */
 	pid = clone(between, stack + STACK, CLONE_VM | CLONE_VFORK, h);
 	if (pid < 0)
 		h->error = errno;
@@ -76,7 +76,8 @@ static void copy_address(uint8_t to[static 28], const void *addr, socklen_t n)
 	memcpy(to, addr, n < 28 ? n : 28);
 }
 
-/* Whom the app talks to, for getpeername() and getsockname() in whatever program gets the descriptor. */
+/* Whom the app talks to, for getpeername() and getsockname() in whatever program gets the
+ * descriptor. */
 static bool name_end(struct handover *h)
 {
 	static _Atomic uint32_t serial;
@@ -122,7 +123,8 @@ static bool make_pair(struct handover *h)
 	return false;
 }
 
-/* Where those who share the connection will ask for it. The relay of a program that has not spoken yet makes that itself, should it ever. */
+/* Where those who share the connection will ask for it. The relay of a program that has not spoken
+ * yet makes that itself, should it ever. */
 static bool make_listener(struct handover *h, struct meet *meet)
 {
 	if (!h->shared || h->later)

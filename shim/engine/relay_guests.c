@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * relay_guests: a relay of which other processes know that they share its connection, but have not used it since: a shell, while a program runs that it
- * has started.
+ * relay_guests: a relay of which other processes know that they share its connection, but have not
+ * used it since: a shell, while a program runs that it has started.
  *
- *   shell ─ fd ─ kernel's socket          still; until its next call, which finds the meeting open (meet.h), and puts the app end in fd's place
+ *   shell ─ fd ─ kernel's socket          still; until its next call, which finds the meeting open
+ *                                         (meet.h), and puts the app end in fd's place
  *   child ─ fd ─ [ app end ═ relay's end ] relay
  *
- * Until all have come the relay has an app end, too, to give to them. And since they may be waiting in poll() or read(), in the kernel, that must stay true:
- * what is passed on to the program is lent only. It stays in the record layer, and its token in the kernel, until the program has read it. */
+ * Until all have come the relay has an app end, too, to give to them. And since they may be waiting
+ * in poll() or read(), in the kernel, that must stay true: what is passed on to the program is lent
+ * only. It stays in the record layer, and its token in the kernel, until the program has read
+ * it. */
 #include "relay_local.h"
 #include "sys.h"
 #include <errno.h>

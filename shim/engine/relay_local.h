@@ -34,17 +34,19 @@ struct relay {
 	bool app_finished; /* nothing will be said on it after what is queued */
 	int error;         /* the program is to see this instead of an end of file */
 
-	int app_end;       /* while others share the connection, who have not come for it yet; else -1 */
-	int listener;      /* where they come */
-	size_t lent;       /* bytes given to the program that the others still see in the kernel */
-	int nap_ms;        /* how long to sleep before we look who is left */
+	int app_end;  /* while others share the connection, who have not come for it yet; else
+		       * -1 */
+	int listener; /* where they come */
+	size_t lent;  /* bytes given to the program that the others still see in the kernel */
+	int nap_ms;   /* how long to sleep before we look who is left */
 };
 
 /* End this process, as nothing of the program's may. */
 void relay_end(void) __attribute__((noreturn));
 /* Nothing of the program whose copy we are shall happen here. */
 void relay_become_nobody(void);
-/* Keep these descriptors, of which some may be -1, as new numbers above stderr's; close all others. */
+/* Keep these descriptors, of which some may be -1, as new numbers above stderr's; close all
+ * others. */
 void relay_close_others(int *keep[], size_t n);
 /* A reference for a call. */
 static inline struct conn *relay_held(struct relay *r)
@@ -57,7 +59,8 @@ bool relay_receive(struct relay *r, int flags);
 /* Edges of fd wake us. */
 void relay_watch(struct relay *r, int fd);
 
-/* relay_guests.c, which has the picture. Take from the peer while others share the connection. As relay_receive(). */
+/* relay_guests.c, which has the picture. Take from the peer while others share the connection. As
+ * relay_receive(). */
 bool relay_lend(struct relay *r);
 /* From now on the session is ours: have the others come here. False: another relay has it. */
 bool relay_open(struct relay *r);

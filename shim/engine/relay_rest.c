@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * relay_rest: processes that stay behind a connection only until what the app was told is sent has been sent. */
+ * relay_rest: processes that stay behind a connection only until what the app was told is sent has
+ * been sent. */
 #include "relay_local.h"
 #include "sys.h"
 #include <errno.h>
 
 enum { FLUSH_MS = 60000 };
 
-/* Nobody reads any more: take what comes until the peer closes, or close() would answer it with RST, and the peer lose what it has not read yet. */
+/* Nobody reads any more: take what comes until the peer closes, or close() would answer it with
+ * RST, and the peer lose what it has not read yet. */
 static void discard_rest(int tcp)
 {
 	struct pollfd p = {.fd = tcp, .events = POLLIN};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * relay_run: the relay's life. Two directions, each with a buffer; everything is tried until it would block, then the relay sleeps until the
- * kernel reports an edge:
+ * relay_run: the relay's life. Two directions, each with a buffer; everything is tried until it
+ * would block, then the relay sleeps until the kernel reports an edge:
  *
- *   program ─► [ up ] ─► conn_transmit ─► peer            peer ─► conn_receive ─► [ down ] ─► program */
+ *   program ─► [ up ] ─► conn_transmit ─► peer         peer ─► conn_receive ─► [ down ] ─► program */
 #include "relay_local.h"
 #include "sys.h"
 #include <errno.h>
@@ -156,7 +156,8 @@ static int nap(struct relay *r)
 	return r->nap_ms;
 }
 
-/* Milliseconds that the relay may sleep; -1: for ever. Only the time before TLS is limited; and those who die do not tell. */
+/* Milliseconds that the relay may sleep; -1: for ever. Only the time before TLS is limited; and
+ * those who die do not tell. */
 static int patience(struct relay *r)
 {
 	int64_t left;
@@ -181,7 +182,8 @@ static void sleep_until_event(struct relay *r, int timeout_ms)
 		}
 }
 
-/* The program is gone, or has no more to say and to hear: what was sealed for it shall still arrive. */
+/* The program is gone, or has no more to say and to hear: what was sealed for it shall still
+ * arrive. */
 static void linger(struct relay *r)
 {
 	int64_t until = now_ms() + RELAY_LINGER_MS, left;
@@ -260,7 +262,8 @@ void relay_become_nobody(void)
 		return; /* a directory that cannot be left costs nobody anything but an unmount */
 }
 
-/* Is the program that has not spoken yet, and what it may have handed the connection on to while it lived, gone? */
+/* Is the program that has not spoken yet, and what it may have handed the connection on to while it
+ * lived, gone? */
 static void look_for_heir(struct relay *r, pid_t heir)
 {
 	if (r->app_end < 0 || !sys_has_ended(heir))
@@ -269,8 +272,9 @@ static void look_for_heir(struct relay *r, pid_t heir)
 	r->app_end = -1;
 }
 
-/* Sleep until the program says something, or nobody else is left who could use the connection. The others do not tell when they leave, so that is
- * looked up now and then. False: the program is gone without a word. */
+/* Sleep until the program says something, or nobody else is left who could use the connection. The
+ * others do not tell when they leave, so that is looked up now and then. False: the program is gone
+ * without a word. */
 static bool wait_for_app(struct relay *r, pid_t heir)
 {
 	while (!take_from_app(r)) {

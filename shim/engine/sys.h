@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * sys: the kernel, asked directly. libc's socket functions would land in our own hooks and are cancellation points; these are neither,
- * so they may be called with a connection's lock held. Each returns and sets errno as the libc function of that name, adds
- * MSG_DONTWAIT and MSG_NOSIGNAL, never blocks and is async-signal-safe. */
+ * sys: the kernel, asked directly. libc's socket functions would land in our own hooks and are
+ * cancellation points; these are neither, so they may be called with a connection's lock held. Each
+ * returns and sets errno as the libc function of that name, adds MSG_DONTWAIT and MSG_NOSIGNAL,
+ * never blocks and is async-signal-safe. */
 #ifndef STARTTLS_SYS_H
 #define STARTTLS_SYS_H
 
@@ -45,7 +46,8 @@ static inline ssize_t sys_discard(int fd, size_t n)
 	return syscall(SYS_recvfrom, fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
 }
 
-/* Not SYS_close: that number the front takes for the app's own close() where RTLD_DEEPBIND is off (hook_raw.c). */
+/* Not SYS_close: that number the front takes for the app's own close() where RTLD_DEEPBIND is off
+ * (hook_raw.c). */
 static inline void sys_close(int fd)
 {
 	if (syscall(SYS_close_range, (unsigned)fd, (unsigned)fd, 0) < 0)
@@ -106,13 +108,15 @@ static inline bool sys_has_ended(pid_t pid)
 	bool ended;
 
 	if (p.fd < 0)
-		return errno == ESRCH || (errno == ENOSYS && sys_kill(pid, 0) < 0 && errno == ESRCH);
+		return errno == ESRCH ||
+		       (errno == ENOSYS && sys_kill(pid, 0) < 0 && errno == ESRCH);
 	ended = syscall(SYS_ppoll, &p, 1UL, &now, NULL, 0UL) > 0;
 	sys_close(p.fd);
 	return ended;
 }
 
-/* Keep signals out, but for those that this thread causes itself, and libc's own; was: what sys_restore_signals() wants. */
+/* Keep signals out, but for those that this thread causes itself, and libc's own; was: what
+ * sys_restore_signals() wants. */
 static inline void sys_block_signals(uint64_t *was)
 {
 	static const uint64_t own = 1ULL << (SIGSEGV - 1) | 1ULL << (SIGBUS - 1) |
@@ -128,7 +132,8 @@ static inline void sys_restore_signals(uint64_t was)
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &was, NULL, sizeof was);
 }
 
-/* Bytes nobody can guess; n at most 256, so it is all or nothing. May wait for the kernel's first entropy after boot. */
+/* Bytes nobody can guess; n at most 256, so it is all or nothing. May wait for the kernel's first
+ * entropy after boot. */
 static inline bool sys_random(void *bytes, size_t n)
 {
 	return syscall(SYS_getrandom, bytes, n, 0) == (long)n;

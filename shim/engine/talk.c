@@ -18,9 +18,8 @@
 #include "talk_local.h"
 #include <stdlib.h>
 
-enum {
-	LAST_WORDS_MAX = 4096, /* what a refusal adds to to_app, whatever waits there */
-};
+/* Bytes that a refusal adds to to_app, whatever waits there. */
+enum { LAST_WORDS_MAX = 4096 };
 
 /* THE SAFETY RULE: may what the app said go to the peer? */
 static bool app_may_be_heard(const struct talk *t)

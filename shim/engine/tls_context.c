@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * tls_context: OpenSSL's start, and what all sessions of one rule share: trust anchors, versions, ciphers, client certificate, and
- * the sessions that may be resumed.
+ * tls_context: OpenSSL's start, and what all sessions of one rule share: trust anchors, versions,
+ * ciphers, client certificate, and the sessions that may be resumed.
  *
- * The library context is our own. The system's openssl.cnf is honoured and never loosened: `min` can only raise what it says. OpenSSL
- * must not tidy up at exit (NO_ATEXIT): the host's own atexit handlers may still send through us. */
+ * The library context is our own. The system's openssl.cnf is honoured and never loosened: `min`
+ * can only raise what it says. OpenSSL must not tidy up at exit (NO_ATEXIT): the host's own atexit
+ * handlers may still send through us. */
 #include "calm.h"
 #include "tls_local.h"
 #include <errno.h>
@@ -15,8 +16,8 @@
 
 enum { SESSIONS = 64 };
 
-static struct calm lock =
-	CALM_INITIALIZER; /* contexts and sessions; held for memory work only, but for the first context */
+/* Contexts and sessions; held for memory work only, but for the first context. */
+static struct calm lock = CALM_INITIALIZER;
 static struct tls_context *contexts;
 static OSSL_LIB_CTX *library;
 static _Atomic bool dead;
@@ -69,7 +70,8 @@ static bool is_directory(const char *path)
 	return stat(path, &file) == 0 && S_ISDIR(file.st_mode);
 }
 
-/* Trust anchors of a rule: its `ca`, else the system's directory, looked up by hash (a bundle of 140 CAs is never parsed for one). */
+/* Trust anchors of a rule: its `ca`, else the system's directory, looked up by hash (a bundle of
+ * 140 CAs is never parsed for one). */
 static bool anchors_load(X509_STORE *store, const char *ca, const char **why)
 {
 	const char *file = secure_getenv(X509_get_default_cert_file_env());
@@ -85,8 +87,10 @@ static bool anchors_load(X509_STORE *store, const char *ca, const char **why)
 	}
 	X509_STORE_set_flags(
 		store,
-		X509_V_FLAG_PARTIAL_CHAIN); /* what the administrator names is an anchor, root or not */
-	/* X509_STORE_load_path() takes any file for a directory, one in which it will find nothing. */
+		X509_V_FLAG_PARTIAL_CHAIN); /* what the administrator names is an anchor, root or
+					     * not */
+	/* X509_STORE_load_path() takes any file for a directory, one in which it will find
+	 * nothing. */
 	if (is_directory(ca) ? X509_STORE_load_path(store, ca) == 1
 			     : X509_STORE_load_file_ex(store, ca, library, NULL) == 1)
 		return true;
@@ -127,8 +131,9 @@ static bool anchors_observe(struct tls_context *c, const char **why)
 	return c->observed && anchors_load(c->observed, v->options[v->n_options - 1].ca, why);
 }
 
-/* TLS 1.3 suites and older ciphers have lists of their own in OpenSSL; the rule has one. only: what it does not name is not to be offered, else
- * a list that names no TLS 1.3 suite leaves those as they are, and the other way round. */
+/* TLS 1.3 suites and older ciphers have lists of their own in OpenSSL; the rule has one. only: what
+ * it does not name is not to be offered, else a list that names no TLS 1.3 suite leaves those as
+ * they are, and the other way round. */
 static bool ciphers_set(SSL_CTX *ctx, const char *list, bool only)
 {
 	/* Where nobody is authenticated nothing would be verified, at whatever security level. */
@@ -189,7 +194,8 @@ static bool ciphers_join(SSL_CTX *ctx, const char *list)
 	return good;
 }
 
-/* The security level is openssl.cnf's business: a list may raise it ("@SECLEVEL=3"), never lower it. */
+/* The security level is openssl.cnf's business: a list may raise it ("@SECLEVEL=3"), never lower
+ * it. */
 static bool ciphers_of_layers(SSL_CTX *ctx, const struct verdict *v)
 {
 	int level = SSL_CTX_get_security_level(ctx);
@@ -331,7 +337,8 @@ struct tls_context *context_for(const struct verdict *v, const char **why)
 
 	calm_take(&lock);
 	*why = "the program has shut OpenSSL down";
-	/* Before anything else of OpenSSL: even looking at its errors would have it tidy up at exit. */
+	/* Before anything else of OpenSSL: even looking at its errors would have it tidy up at
+	 * exit. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 	hosts = errors_aside();
 	if (!context_dead() && library_start(why)) {

@@ -45,7 +45,8 @@ static bool name_peer(struct tls *t)
 	return SSL_set_tlsext_host_name(t->ssl, sni) == 1;
 }
 
-/* A copy: OpenSSL forbids to resume a session again once one who did has ended without close_notify, or with an alert. */
+/* A copy: OpenSSL forbids to resume a session again once one who did has ended without
+ * close_notify, or with an alert. */
 static bool resume_as_guest(struct tls *t, const struct tls_session *resume)
 {
 	SSL_SESSION *copy = SSL_SESSION_dup((const SSL_SESSION *)resume);

@@ -67,7 +67,8 @@ static const struct front front = {
 	.connect = front_connect,
 };
 
-/* Who reads and who writes first afterwards must not matter where a script, or inetd's like, has its connection. */
+/* Who reads and who writes first afterwards must not matter where a script, or inetd's like, has
+ * its connection. */
 static void bring_up(void)
 {
 	struct conn *c;
@@ -100,7 +101,8 @@ static void fork_child(void)
 	engine->fork_child();
 }
 
-/* release() consumes two references, as if the caller had looked the conn up before it emptied the slot. */
+/* release() consumes two references, as if the caller had looked the conn up before it emptied the
+ * slot. */
 void engine_end(struct conn *c, int fd)
 {
 	engine->release(table_more(c), fd);
@@ -112,8 +114,9 @@ static void end_last(struct conn *c)
 	engine_end(c, -1);
 }
 
-/* The path of the object that this function is in, also when it was preloaded by a relative path and the host has changed its
- * directory since: the kernel knows. False when it is not known or too long. */
+/* The path of the object that this function is in, also when it was preloaded by a relative path
+ * and the host has changed its directory since: the kernel knows. False when it is not known or too
+ * long. */
 static bool own_path(char path[static PATH_MAX])
 {
 	unsigned long here = (unsigned long)own_path, from, to;
@@ -173,8 +176,9 @@ static bool is_sanitizers(void *function)
 	return false;
 }
 
-/* RTLD_DEEPBIND: what the host calls by names of OpenSSL's is not for us. A sanitizer's dlopen() ends
- * the process on it; where the runtime was preloaded ahead of us, libc's own is the next one. */
+/* RTLD_DEEPBIND: what the host calls by names of OpenSSL's is not for us. A sanitizer's dlopen()
+ * ends the process on it; where the runtime was preloaded ahead of us, libc's own is the next
+ * one. */
 static int flags(void)
 {
 	bool deep = !is_sanitizers(real_symbol(RTLD_NEXT, "dlopen"));
@@ -226,7 +230,8 @@ static void open_engine(void)
 	opened = true;
 }
 
-/* One thread at a time. Not a mutex: a child made by fork() meanwhile would wait for a thread that it does not have. */
+/* One thread at a time. Not a mutex: a child made by fork() meanwhile would wait for a thread that
+ * it does not have. */
 static void open_once(void)
 {
 	static _Atomic pid_t opener;

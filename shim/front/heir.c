@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * heir: see the header. Directories are read by the system call, for opendir() allocates, which a vfork() child must not. */
+ * heir: see the header. Directories are read by the system call, for opendir() allocates, which a
+ * vfork() child must not. */
 #include "heir.h"
 #include "engine_open.h"
 #include "inherit.h"
@@ -97,7 +98,8 @@ static void replace(int fd, void *arg)
 		ending = slot_release(fd);
 	if (syscall(SYS_dup3, e->end, fd, left ? 0 : O_CLOEXEC) < 0)
 		process_close(
-			fd); /* above a limit that was lowered since: it must not stay the bare socket */
+			fd); /* above a limit that was lowered since: it must not stay the bare
+			      * socket */
 	slot_released(fd, ending);
 }
 
@@ -117,8 +119,10 @@ void engine_replace(struct conn *c, int end)
 /* Consumes c. */
 static void hand_on(struct conn *c, int fd, struct estate *e)
 {
-	/* A connection that the new program gets by the way, as most that a program forks and executes do, is left to whoever uses it. Else all who share it come
-	 * to the relay, each with its next call (relay_guests.c), so that they and their programs have one socket, as natively. */
+	/* A connection that the new program gets by the way, as most that a program forks and
+	 * executes do, is left to whoever uses it. Else all who share it come to the relay, each
+	 * with its next call (relay_guests.c), so that they and their programs have one socket, as
+	 * natively. */
 	e->end = engine->relay(c, fd, !e->standard);
 	each_open(replace, e);
 	if (e->end >= 0)

@@ -71,8 +71,8 @@ static bool is_broken(int fd, int flags)
 	       errno != EAGAIN;
 }
 
-/* As recvmmsg(2), where the time is looked at between messages only, and where an error after the first message is left to the
- * next call to find. */
+/* As recvmmsg(2), where the time is looked at between messages only, and where an error after the
+ * first message is left to the next call to find. */
 static SLOW int receive_many(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 			     struct timespec *timeout)
 {
@@ -172,7 +172,8 @@ HOOK int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags)
 					      : real.sendmmsg(fd, msgs, n, flags);
 }
 
-/* Copy up to n bytes of `in` from *at on. What was not sent counts as not read, so *at ends where the peer's copy ends. */
+/* Copy up to n bytes of `in` from *at on. What was not sent counts as not read, so *at ends where
+ * the peer's copy ends. */
 static ssize_t send_part(int out, int in, off_t *at, size_t n)
 {
 	char piece[16384]; /* one TLS record */

@@ -58,8 +58,9 @@ HOOK ssize_t send(int fd, const void *bytes, size_t n, int flags)
 }
 HOOK_ALIAS(__send, send);
 
-/* MSG_FASTOPEN connects and sends in one call, which leaves no moment for TLS. Apps fall back to connect() when the kernel lacks
- * TCP Fast Open; so for destinations that would be ours, it does. */
+/* MSG_FASTOPEN connects and sends in one call, which leaves no moment for TLS. Apps fall back to
+ * connect() when the kernel lacks TCP Fast Open; so for destinations that would be ours, it
+ * does. */
 static SLOW ssize_t send_early(int fd, const struct msghdr *msg, int flags)
 {
 	if (!memory_readable(msg, sizeof(*msg)) ||

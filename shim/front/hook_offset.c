@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * hook_offset: calls made for files, which work on sockets too.
  *
- *   preadv2(fd, iov, n, -1, flags)   offset -1 is "at the current position": readv() with flags; pwritev2() likewise
- *   aio_write(job)                   a thread within libc writes; the kernel refuses offsets on a socket, and libc then takes write()
+ *   preadv2(fd, iov, n, -1, flags)   offset -1 is "at the current position": readv() with flags;
+ *                                    pwritev2() likewise
+ *   aio_write(job)                   a thread within libc writes; the kernel refuses offsets on a
+ *                                    socket, and libc then takes write()
  *
- * libc's thread sees no hook, so POSIX aio is refused on our descriptors: what it wrote would be plaintext. pread(), pwrite() and
- * their vectors say ESPIPE by themselves. */
+ * libc's thread sees no hook, so POSIX aio is refused on our descriptors: what it wrote would be
+ * plaintext. pread(), pwrite() and their vectors say ESPIPE by themselves. */
 #include "hook.h"
 #include "io.h"
 #include <aio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * hook_option: the program behind a relay has an AF_UNIX socket where it expects TCP. Whom it talks to is in the name of the other end (struct
- * relay_name, engine.h), so nothing need be remembered across exec(); options of TCP and IP are answered where the kernel
- * knows none. */
+ * hook_option: the program behind a relay has an AF_UNIX socket where it expects TCP. Whom it talks
+ * to is in the name of the other end (struct relay_name, engine.h), so nothing need be remembered
+ * across exec(); options of TCP and IP are answered where the kernel knows none. */
 #include "hook.h"
 #include "memory.h"
 #include "process.h"
@@ -121,7 +121,8 @@ static SLOW void tell_kind(int fd, int name, int *value)
 	*value = name == SO_DOMAIN ? family : IPPROTO_TCP;
 }
 
-/* SO_RCVLOWAT of ours, which the kernel's socket must not have (engine.h). `bytes` 0: leave it. Returns it; 0: fd is not ours any more. */
+/* SO_RCVLOWAT of ours, which the kernel's socket must not have (engine.h). `bytes` 0: leave it.
+ * Returns it; 0: fd is not ours any more. */
 static int low_water(int fd, int bytes)
 {
 	struct conn *c = process_borrowed() ? NULL : table_get(fd);

@@ -23,8 +23,9 @@ void inherit_show(int fd);
 bool inherit_wish(int fd);
 void inherit_set(int fd, bool wish);
 
-/* fd has come from another program, which has made the connection for us. And: does a program that is executed look for a connection there, and perhaps read before it
- * says a word? So it is there, and with standard input, output and error. */
+/* fd has come from another program, which has made the connection for us. And: does a program that
+ * is executed look for a connection there, and perhaps read before it says a word? So it is there,
+ * and with standard input, output and error. */
 void inherit_expect(int fd);
 bool inherit_expected(int fd);
 

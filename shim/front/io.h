@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * io: every way to receive as one receive, every way to send as one transmit, for a descriptor that table_has(); and what the kernel
- * checks before it does either. A descriptor that is not ours any more (another thread has just closed it, or the policy let the
- * connection go on in plaintext) is served by the kernel. They return and block as the system call they stand for; none is
+ * io: every way to receive as one receive, every way to send as one transmit, for a descriptor that
+ * table_has(); and what the kernel checks before it does either. A descriptor that is not ours any
+ * more (another thread has just closed it, or the policy let the connection go on in plaintext) is
+ * served by the kernel. They return and block as the system call they stand for; none is
  * async-signal-safe. */
 #ifndef STARTTLS_IO_H
 #define STARTTLS_IO_H

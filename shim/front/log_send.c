@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * log_send: where a line goes. RFC 3164 for syslog, which every /dev/log understands, rsyslog's and journald's. */
+ * log_send: where a line goes. RFC 3164 for syslog, which every /dev/log understands, rsyslog's and
+ * journald's. */
 #include "log.h"
 #include "process.h"
 #include "quiet.h"
@@ -77,7 +78,8 @@ static size_t syslog_head(const struct event *e, char *line, size_t n)
 				t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
-/* A datagram, or, where /dev/log is a stream, a line that ends with NUL. As syslog(3) does, but never waiting. */
+/* A datagram, or, where /dev/log is a stream, a line that ends with NUL. As syslog(3) does, but
+ * never waiting. */
 static bool syslog_send(const char *line, size_t n)
 {
 	const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * memory: is there memory where the app's pointer says?
  *
- * What was there is remembered per thread as ranges of whole pages, which grow together: a program moves through a few buffers, and one
- * comparison says yes for every piece of them. */
+ * What was there is remembered per thread as ranges of whole pages, which grow together: a program
+ * moves through a few buffers, and one comparison says yes for every piece of them. */
 #include "memory.h"
 #include <errno.h>
 #include <linux/futex.h>
@@ -25,7 +25,8 @@ static _Thread_local struct known {
 
 static bool kernel_reads(uintptr_t page)
 {
-	/* at the page's end, for the first word of all is NULL, which the kernel would take for "no set" */
+	/* at the page's end, for the first word of all is NULL, which the kernel would take for "no
+	 * set" */
 	return syscall(SYS_rt_sigprocmask, ~0, page + PAGE - 8, NULL, 8) == 0 || errno != EFAULT;
 }
 
@@ -78,7 +79,8 @@ static void replace(struct range *r, uintptr_t from, uintptr_t end)
 	r->n = end - from;
 }
 
-/* The pages from that of `from` to that of `last` are there: put them to a range that touches them, or in the place of the oldest. */
+/* The pages from that of `from` to that of `last` are there: put them to a range that touches them,
+ * or in the place of the oldest. */
 static void learn(struct known *k, uintptr_t from, uintptr_t last)
 {
 	uintptr_t end = (last | (PAGE - 1)) + 1;
@@ -98,7 +100,8 @@ static void learn(struct known *k, uintptr_t from, uintptr_t last)
 	replace(&k->range[k->oldest++ % KNOWN], from, end);
 }
 
-/* Ask the kernel how many of the n > 0 bytes are there: each page, for there may be a hole between two that are. */
+/* Ask the kernel how many of the n > 0 bytes are there: each page, for there may be a hole between
+ * two that are. */
 static size_t ask(uintptr_t from, size_t n, enum access how)
 {
 	uintptr_t last, at = from;

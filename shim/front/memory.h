@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * memory: is there memory where the app's pointer says? The kernel answers EFAULT; our memcpy() would end the process.
+ * memory: is there memory where the app's pointer says? The kernel answers EFAULT; our memcpy()
+ * would end the process.
  *
- * Two system calls that look at an address and change nothing, which every filter of system calls allows: rt_sigprocmask(2) with a
- * senseless `how` reads a set, futex(2) ORs a zero into a word. They cost about 0.1 µs each, which is more than a small read, so memory that
- * this thread has used successfully is not asked about again: who unmaps its buffer, or cuts the file
- * that it maps short, and then hands it to us still crashes.
+ * Two system calls that look at an address and change nothing, which every filter of system calls
+ * allows: rt_sigprocmask(2) with a senseless `how` reads a set, futex(2) ORs a zero into a word.
+ * They cost about 0.1 µs each, which is more than a small read, so memory that this thread has used
+ * successfully is not asked about again: who unmaps its buffer, or cuts the file that it maps
+ * short, and then hands it to us still crashes.
  *
  * All keep errno and are async-signal-safe. */
 #ifndef STARTTLS_MEMORY_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * observe: rules from what happened. Names stand in a rule only where the policy would look for them: as the app looked them up. A pin is
- * written for the address, because a name may lead to several hosts with a key each. */
+ * observe: rules from what happened. Names stand in a rule only where the policy would look for
+ * them: as the app looked them up. A pin is written for the address, because a name may lead to
+ * several hosts with a key each. */
 #include "observe.h"
 #include "names.h"
 #include "process.h"
@@ -51,8 +52,8 @@ static bool is_name(const char *name)
 
 static unsigned port_of(const struct sockaddr *addr)
 {
-	return ntohs(
-		((const struct sockaddr_in *)(const void *)addr)->sin_port); /* in both families */
+	/* the same place in both families */
+	return ntohs(((const struct sockaddr_in *)(const void *)addr)->sin_port);
 }
 
 static bool is_loopback(const struct sockaddr *addr)

@@ -12,8 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Raw system calls, so that no interposed sigprocmask() is asked. What the thread causes itself still comes, and so do libc's own signals. Returns what
- * quiet_end() wants. Keeps errno; async-signal-safe. */
+/* Raw system calls, so that no interposed sigprocmask() is asked. What the thread causes itself
+ * still comes, and so do libc's own signals. Returns what quiet_end() wants. Keeps errno;
+ * async-signal-safe. */
 static inline uint64_t quiet_begin(void)
 {
 	static const uint64_t own = 1ULL << (SIGSEGV - 1) | 1ULL << (SIGBUS - 1) |

@@ -10,7 +10,8 @@
 
 _Static_assert(sizeof(off_t) == 8, "fcntl64 and sendfile64 are taken for aliases");
 
-/* dlsym may allocate, and a host's allocator may read a file: that read must not ask dlsym again. */
+/* dlsym may allocate, and a host's allocator may read a file: that read must not ask dlsym
+ * again. */
 static _Thread_local bool looking;
 
 static void *find(const char *name, void *otherwise)

@@ -2,8 +2,8 @@
  * real: the libc functions underneath our hooks. `real.read(fd, bytes, n)` is what the app's read()
  * would have been.
  *
- *   real.read ─► first_read ─ dlsym(RTLD_NEXT) ─► patches real.read, calls it      once per function and process
- *   real.read ─► libc's read                                                       ever after
+ *   real.read ─► first_read ─ dlsym(RTLD_NEXT) ─► patches real.read, calls it     the first time
+ *   real.read ─► libc's read                                                      ever after
  *
  * The pointers are good from the moment the loader has relocated us, so hooks work inside
  * constructors that run before any of ours, and a process pays (about 900 instructions) only for
@@ -27,8 +27,9 @@
 #include <time.h>
 #include <wchar.h>
 
-/* X(type, name, parameters, arguments, what to do without libc). fcntl and ioctl are variadic in libc; there, too, the third
- * argument is fetched as a pointer whatever it is, so a fixed third parameter arrives in the same place. */
+/* X(type, name, parameters, arguments, what to do without libc). fcntl and ioctl are variadic in
+ * libc; there, too, the third argument is fetched as a pointer whatever it is, so a fixed third
+ * parameter arrives in the same place. */
 #define REAL_FUNCTIONS(X) \
 	X(int, socket, (int family, int type, int proto), (family, type, proto), \
 	  syscall(SYS_socket, family, type, proto)) \
@@ -93,10 +94,9 @@
 	  (fd, iov, count, at, flags), syscall(SYS_preadv2, fd, iov, count, at, 0L, flags)) \
 	X(ssize_t, pwritev2, (int fd, const struct iovec *iov, int count, off64_t at, int flags), \
 	  (fd, iov, count, at, flags), syscall(SYS_pwritev2, fd, iov, count, at, 0L, flags)) \
-	X(int, aio_read, (struct aiocb *job), (job), absent(-1)) \
-	X(int, aio_write, (struct aiocb *job), (job), absent(-1)) \
-	X(int, lio_listio, \
-	  (int mode, struct aiocb *const *jobs, int n, struct sigevent *when), \
+	X(int, aio_read, (struct aiocb * job), (job), absent(-1)) \
+	X(int, aio_write, (struct aiocb * job), (job), absent(-1)) \
+	X(int, lio_listio, (int mode, struct aiocb *const *jobs, int n, struct sigevent *when), \
 	  (mode, jobs, n, when), absent(-1)) \
 	X(ssize_t, send, (int fd, const void *bytes, size_t n, int flags), (fd, bytes, n, flags), \
 	  syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0)) \
@@ -143,13 +143,12 @@
 	  (posix_spawn_file_actions_t * actions, int fd, int to), (actions, fd, to), ENOSYS) \
 	X(int, system, (const char *command), (command), absent(-1)) \
 	X(FILE *, popen, (const char *command, const char *mode), (command, mode), absent(0)) \
-	X(int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout), \
+	X(int, poll, (struct pollfd * fds, nfds_t n, int timeout), (fds, n, timeout), \
 	  syscall(SYS_poll, fds, n, timeout)) \
 	X(int, ppoll, \
 	  (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask), \
 	  (fds, n, timeout, mask), absent(-1)) \
-	X(int, select, \
-	  (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout), \
+	X(int, select, (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout), \
 	  (n, in, out, except, timeout), absent(-1)) \
 	X(int, pselect, \
 	  (int n, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout, \
@@ -162,9 +161,9 @@
 	X(int, fwide, (FILE * file, int mode), (file, mode), 0) \
 	X(wint_t, fgetwc, (FILE * file), (file), WEOF) \
 	X(wint_t, fgetwc_unlocked, (FILE * file), (file), WEOF) \
-	X(wint_t, ungetwc, (wint_t c, FILE *file), (c, file), WEOF) \
-	X(wint_t, fputwc, (wchar_t c, FILE *file), (c, file), WEOF) \
-	X(wint_t, fputwc_unlocked, (wchar_t c, FILE *file), (c, file), WEOF) \
+	X(wint_t, ungetwc, (wint_t c, FILE * file), (c, file), WEOF) \
+	X(wint_t, fputwc, (wchar_t c, FILE * file), (c, file), WEOF) \
+	X(wint_t, fputwc_unlocked, (wchar_t c, FILE * file), (c, file), WEOF) \
 	X(wchar_t *, fgetws, (wchar_t * text, int n, FILE *file), (text, n, file), absent(0)) \
 	X(wchar_t *, fgetws_unlocked, (wchar_t * text, int n, FILE *file), (text, n, file), \
 	  absent(0)) \
@@ -178,8 +177,8 @@
 	  (file, format, args), absent(-1)) \
 	X(int, __vfwprintf_chk, (FILE * file, int flag, const wchar_t *format, va_list args), \
 	  (file, flag, format, args), absent(-1)) \
-	X(int, vfwscanf, (FILE * file, const wchar_t *format, va_list args), \
-	  (file, format, args), absent(EOF)) \
+	X(int, vfwscanf, (FILE * file, const wchar_t *format, va_list args), (file, format, args), \
+	  absent(EOF)) \
 	X(int, __isoc99_vfwscanf, (FILE * file, const wchar_t *format, va_list args), \
 	  (file, format, args), absent(EOF)) \
 	X(int, __isoc23_vfwscanf, (FILE * file, const wchar_t *format, va_list args), \
@@ -213,7 +212,8 @@ struct real {
 
 extern struct real real __attribute__((visibility("hidden")));
 
-/* Look up everything that is not looked up yet, so that no hook takes the loader's lock from now on. Keeps errno. */
+/* Look up everything that is not looked up yet, so that no hook takes the loader's lock from now
+ * on. Keeps errno. */
 void real_all(void);
 
 /* dlsym(handle, name), for a library of ours or RTLD_DEFAULT. */

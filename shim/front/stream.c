@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * stream: stdio streams whose bytes take the way of our hooks. fopencookie(3) gives all of stdio but for three things:
+ * stream: stdio streams whose bytes take the way of our hooks. fopencookie(3) gives all of stdio
+ * but for three things:
  *
  *   fileno()       _fileno is -2 there; set, it makes fileno() right and changes nothing else
- *   wide streams   to libc it is a stream of bytes, for good; hooked (stream_wide.h). _mode is set to say "not used yet", so that we learn of its use.
- *                  _wide_data, a pointer that crashes on purpose, marks a stream as ours
+ *   wide streams   to libc it is a stream of bytes, for good; hooked (stream_wide.h). _mode is set
+ *                  to say "not used yet", so that we learn of its use. _wide_data, a pointer that
+ *                  crashes on purpose, marks a stream as ours
  *   freopen()      takes the object for one of libc's own; hooked (stream_reopen) */
 #include "stream.h"
 #include "io.h"
@@ -30,9 +32,9 @@ struct stream {
 
 char stream_mark[1024]; /* more than struct _IO_wide_data has; nothing ever writes to it */
 
+/* Of the list. libc's stream locks come first, and are only tried under it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stream *all;
-static pthread_mutex_t lock =
-	PTHREAD_MUTEX_INITIALIZER; /* of the list; libc's stream locks come first, and are only tried under it */
 
 static void list_lock(void)
 {
@@ -79,7 +81,8 @@ static ssize_t cookie_read(void *cookie, char *bytes, size_t n)
 	return table_has(fd) ? io_read(fd, bytes, n) : real.read(fd, bytes, n);
 }
 
-/* Returns less than n when not all of it could be sent, and never a negative number: libc takes either for an error. */
+/* Returns less than n when not all of it could be sent, and never a negative number: libc takes
+ * either for an error. */
 static ssize_t cookie_write(void *cookie, const char *bytes, size_t n)
 {
 	int fd = ((struct stream *)cookie)->fd;
@@ -165,7 +168,8 @@ FILE *stream_open(int fd, const char *text)
 	return s->file;
 }
 
-/* Open path in the place of fd, whose number stays, as from libc. Returns the descriptor, or -1 with fd closed. */
+/* Open path in the place of fd, whose number stays, as from libc. Returns the descriptor, or -1
+ * with fd closed. */
 static int open_in_place(const char *path, const struct mode *mode, int fd)
 {
 	char self[32];
@@ -237,7 +241,8 @@ extern FILE *_IO_list_all __attribute__((weak));
 extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
 
-/* Whoever still has such a stream, as C++'s cout may have the first stdout, must not speak plaintext with it. */
+/* Whoever still has such a stream, as C++'s cout may have the first stdout, must not speak
+ * plaintext with it. */
 static void disarm(int fd)
 {
 	if (!&_IO_list_all || !_IO_list_lock || !_IO_list_unlock)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * table: which descriptors are ours. Readers are lock-free; writers (put, remove, forget) are rare and share one mutex, because a
- * state byte cleared by one of them must never hide the conn that another has just put. */
+ * table: which descriptors are ours. Readers are lock-free; writers (put, remove, forget) are rare
+ * and share one mutex, because a state byte cleared by one of them must never hide the conn that
+ * another has just put. */
 #include "table.h"
 #include "inherit.h"
 #include "quiet.h"
@@ -10,8 +11,8 @@
 
 enum { CHUNK = 1024, CHUNKS = TABLE_FDS / CHUNK };
 
-/* COMING: the kernel is making it a copy of one of ours. LEAVING: the connection is being ended, calls still find it. GOING: the kernel is closing
- * or replacing the descriptor. */
+/* COMING: the kernel is making it a copy of one of ours. LEAVING: the connection is being ended,
+ * calls still find it. GOING: the kernel is closing or replacing the descriptor. */
 enum { STATE_FREE, STATE_OURS, STATE_COMING, STATE_LEAVING, STATE_GOING };
 
 typedef struct conn *_Atomic slot;
@@ -49,8 +50,9 @@ static bool hold(struct conn *c)
 	return false;
 }
 
-/* Somebody is just closing or replacing fd: its number may be a new file's at any moment, and whose a call is meant for cannot be told before that is over. Bounded,
- * for the caller may be a signal handler that interrupted the one who closes. */
+/* Somebody is just closing or replacing fd: its number may be a new file's at any moment, and whose
+ * a call is meant for cannot be told before that is over. Bounded, for the caller may be a signal
+ * handler that interrupted the one who closes. */
 static void wait_while_going(int fd)
 {
 	unsigned char state = atomic_load(&table_state[fd]);
@@ -67,7 +69,8 @@ struct conn *table_take(int fd)
 	struct conn *c;
 
 	wait_while_going(fd);
-	/* A conn that we could not hold, or that left the slot meanwhile, says nothing about who is in the slot now. */
+	/* A conn that we could not hold, or that left the slot meanwhile, says nothing about who is
+	 * in the slot now. */
 	while (s && (c = atomic_load(s))) {
 		if (!hold(c))
 			continue;

@@ -12,7 +12,8 @@
 #include "../engine.h"
 #include <stdbool.h>
 
-/* Linux's default fs.nr_open; above it no connection can be watched, so a watched one is refused. */
+/* Linux's default fs.nr_open; above it no connection can be watched, so a watched one is
+ * refused. */
 enum { TABLE_FDS = 1 << 20 };
 
 extern _Atomic unsigned char table_state[TABLE_FDS] __attribute__((visibility("hidden")));

@@ -54,7 +54,8 @@ static void fill(struct dial *d, const struct sockaddr *addr, socklen_t len)
 	d->order.verdict = &d->verdict;
 }
 
-/* Ask the policy about a connection to addr, and fill d with what it says. False: leave it alone. */
+/* Ask the policy about a connection to addr, and fill d with what it says. False: leave it
+ * alone. */
 static bool ours(struct dial *d, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int error = errno;

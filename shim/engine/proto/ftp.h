@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * ftp.h: what the two halves of FTP's file share: ftp.c, the dialogue, and ftp_data.c, the data connections that it speaks of. No
- * other protocol includes this. */
+ * ftp.h: what the two halves of FTP's file share: ftp.c, the dialogue, and ftp_data.c, the data
+ * connections that it speaks of. No other protocol includes this. */
 #ifndef STARTTLS_PROTO_FTP_H
 #define STARTTLS_PROTO_FTP_H
 
@@ -21,10 +21,12 @@ struct ftp_line {
 	struct span text; /* behind the code */
 };
 
-/* Inside TLS, once nothing of our own is unanswered. The app says this: does it announce a data connection, or begin a transfer? False: the peer must
- * not hear it, and the app has been told so. */
+/* Inside TLS, once nothing of our own is unanswered. The app says this: does it announce a data
+ * connection, or begin a transfer? False: the peer must not hear it, and the app has been told
+ * so. */
 bool ftp_data_command(struct talk *t, struct span line);
-/* The peer says this: it may announce one, agree to a transfer, or end it. PASS; or KEEP when the app has been told something else. */
+/* The peer says this: it may announce one, agree to a transfer, or end it. PASS; or KEEP when the
+ * app has been told something else. */
 enum move ftp_data_reply(struct talk *t, const struct ftp_line *line);
 /* May a client take this unit for a 227, 228 or 229, whatever we take it for? */
 bool ftp_data_is_passive(struct span unit);

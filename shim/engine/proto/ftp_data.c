@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * ftp_data: the data connections that the control connection speaks of inside TLS (RFC 959 sections 3.2 and 4.1.2, RFC 2428).
+ * ftp_data: the data connections that the control connection speaks of inside TLS (RFC 959 sections
+ * 3.2 and 4.1.2, RFC 2428).
  *
  *   A PASV  P 227 (…,195,80)   the app will dial that port, and shall get TLS there
  *   A PORT …,200,1             the peer will dial that one
  *   A RETR x                   a transfer begins
  *   P 150, 226                 the peer agreed to it; its end
  *
- * Surprising: the address in a 227 is the peer's to forge, so the control connection's is put in its place, as curl does. What a client
- * makes of the rest is its own affair: one wants parentheses, another takes the first six numbers anywhere. A port that the app dials and we
- * did not read would be dialled in the clear, so the app is told the port we read, in the one form that all read alike, or none. And a
- * transfer whose data connection we had to refuse ends with our 425 or 426, whatever the server thought of it. */
+ * Surprising: the address in a 227 is the peer's to forge, so the control connection's is put in
+ * its place, as curl does. What a client makes of the rest is its own affair: one wants
+ * parentheses, another takes the first six numbers anywhere. A port that the app dials and we did
+ * not read would be dialled in the clear, so the app is told the port we read, in the one form that
+ * all read alike, or none. And a transfer whose data connection we had to refuse ends with our 425
+ * or 426, whatever the server thought of it. */
 #include "ftp.h"
 
 /* Six numbers with commas between them, as in PORT and 227. */
@@ -33,7 +36,8 @@ static uint16_t port_of(const unsigned n[6])
 	return (uint16_t)(n[4] << 8 | n[5]);
 }
 
-/* The last of the fields between delimiters in |…|…|port| (RFC 2428), which is digits and no more. 0: there is none. */
+/* The last of the fields between delimiters in |…|…|port| (RFC 2428), which is digits and no more.
+ * 0: there is none. */
 static uint16_t extended_port(struct span s)
 {
 	unsigned port = 0;
@@ -236,8 +240,8 @@ bool ftp_data_command(struct talk *t, struct span line)
 }
 
 /* A data connection: TLS from the first byte, the app's side being the TLS client whoever dialled
- * (RFC 4217 section 7). Its end is the file's, so only close_notify may say it. It has no words; the
- * control connection has. */
+ * (RFC 4217 section 7). Its end is the file's, so only close_notify may say it. It has no words;
+ * the control connection has. */
 const struct proto proto_ftp_data = {
 	.name = "ftp-data",
 	.spec = "RFC 4217 section 7",

@@ -9,8 +9,8 @@
  *   A #3 answer                         p #4
  *   P #5 OK or ERR                      a #4     and from then on nothing is touched
  *
- * A packet is  length (3 bytes, low first)  number  payload. All after the first 8 bytes of capabilities is
- * copied unread, so MariaDB's own capabilities in bytes 28 to 31 come along.
+ * A packet is  length (3 bytes, low first)  number  payload. All after the first 8 bytes of
+ * capabilities is copied unread, so MariaDB's own capabilities in bytes 28 to 31 come along.
  *
  * Surprising: the peer agrees by its greeting alone; it says nothing to SSLRequest. And since the
  * app's answer is made of this greeting's salt, no second connection can take it: no redial, even

@@ -39,8 +39,8 @@ static uint32_t number(const uint8_t *at)
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* Inside TLS a message of the peer is  type  length (4 bytes, itself included)  content. What is not about
- * authentication need not be whole. */
+/* Inside TLS a message of the peer is  type  length (4 bytes, itself included)  content. What is
+ * not about authentication need not be whole. */
 static ssize_t frame_inside(struct talk *t, enum side from, struct span in)
 {
 	uint32_t n;
