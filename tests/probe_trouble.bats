@@ -53,6 +53,29 @@ load probe
   shows "reply: 250 injected" "why: peer sent plaintext after agreeing to TLS"
 }
 
+@test "probe: a handshake that fails where no second connection can take its place: refused under may too, and no rule helps" {
+  coproc server { exec python3 -u - 3>&- <<'END'
+import socket, struct
+caps = 0x0200 | 0x0800 | 0x8000 | 0x80000 # CLIENT_SSL among them
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])
+c = s.accept()[0]
+hello = b"\x0a8.0.0\0" + bytes(4) + b"saltsalt\0" + struct.pack("<HBHHB", caps & 0xffff, 33, 2, caps >> 16, 21) + bytes(10) + b"saltsaltsalt\0mysql_native_password\0"
+c.sendall(struct.pack("<I", len(hello))[:3] + b"\0" + hello)
+c.recv(36, socket.MSG_WAITALL) # SSLRequest
+c.recv(1000) # ClientHello
+c.sendall(b"\x15\x03\x03\0\x02\x02\x28") # handshake_failure
+c.recv(1000)
+END
+  }
+  read -r -u "${server[0]}" PORT
+  pid=$server_PID # bash forgets it when the server has ended
+  policy "may to any port $PORT proto mysql"
+  run --separate-stderr -77 probe "localhost:$PORT"
+  shows "offer: yes" "verdict: refused" "hint: no rule makes TLS work with this server"
+  wait "$pid"
+}
+
 # --- nobody there
 
 # in_vain TEXT: 69 and a sentence, with no verdict; `probe` waits for 30 seconds, which is less than 60
