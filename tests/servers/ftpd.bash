@@ -98,6 +98,17 @@ END
   ftpd_wait "$dir"
 }
 
+# pureftpd_start DIR CERTIFICATE; it knows AUTH inside TLS, too
+pureftpd_start() {
+  ftpd_user "$1"
+  mkdir -p /etc/ssl/private
+  cp "$2" /etc/ssl/private/pure-ftpd.pem
+  cp /etc/pam.d/vsftpd /etc/pam.d/pure-ftpd
+  pure-ftpd --tls=3 -S 127.0.0.1,21 -l pam -u 1 -A >"$1/out" 2>&1 3>&- &
+  echo $! >"$1/pid"
+  ftpd_wait "$1"
+}
+
 # ftpd_stop DIR
 ftpd_stop() {
   kill "$(cat "$1/pid")"

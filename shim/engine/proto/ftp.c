@@ -250,6 +250,18 @@ static void tidy(const struct talk_proto *p, uint8_t *at, size_t n)
 		at[0] = ' ';
 }
 
+/* The app asks for TLS of its own inside ours, as many do where the server knows AUTH. Some servers
+ * agree (Pure-FTPd), and nothing comes of it; so they are asked for a mechanism that there is not:
+ * 504 (RFC 2228 section 3), in its turn, and the app goes on without. */
+static void spoil_auth(uint8_t *at, size_t n)
+{
+	static const char *const forms[] = {"AUTH TLS", "AUTH SSL", "AUTH TLS-C", "AUTH TLS-P",
+					    NULL};
+
+	if (line_is_one_of(span_of(at, n), forms))
+		at[strlen("AUTH ")] = 'X';
+}
+
 static enum move inside(struct talk *t, enum side from, uint8_t *at, size_t n)
 {
 	struct talk_proto *p = talk_proto(t);
@@ -259,8 +271,10 @@ static enum move inside(struct talk *t, enum side from, uint8_t *at, size_t n)
 	if (from == SIDE_APP) {
 		if (!is_greeted(p))
 			return MOVE_HOLD;
-		return is_rest(p, FTP_APP_MIDLINE, unit) || ftp_data_command(t, unit) ? MOVE_PASS
-										      : MOVE_KEEP;
+		if (is_rest(p, FTP_APP_MIDLINE, unit))
+			return MOVE_PASS;
+		spoil_auth(at, n);
+		return ftp_data_command(t, unit) ? MOVE_PASS : MOVE_KEEP;
 	}
 	tidy(p, at, n);
 	if (is_rest(p, FTP_PEER_MIDLINE, unit))
