@@ -33,6 +33,7 @@ smtp_session() {
 @test "several connections, one after another and at once" { smtp_session again; }
 @test "half close" { smtp_session half_close; }
 @test "fork: the parent writes while the child reads" { smtp_session children split; }
+@test "fwscanf allocates what comes in pieces" { smtp_session wide scan; }
 @test "exit with an open connection" { smtp_session exit; }
 
 @test "TLS from the first byte, TLS 1.2" {

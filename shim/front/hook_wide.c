@@ -171,7 +171,7 @@ extern int __isoc23_wscanf(const wchar_t *format, ...);
 
 HOOK int gnu_vfwscanf(FILE *file, const wchar_t *format, va_list args)
 {
-	return stream_is(file) ? wide_scan(file, real.vfwscanf, format, args)
+	return stream_is(file) ? wide_scan(file, real.vfwscanf, true, format, args)
 			       : real.vfwscanf(file, format, args);
 }
 
@@ -192,7 +192,7 @@ HOOK int gnu_wscanf(const wchar_t *format, ...)
 
 HOOK int __isoc99_vfwscanf(FILE *file, const wchar_t *format, va_list args)
 {
-	return stream_is(file) ? wide_scan(file, real.__isoc99_vfwscanf, format, args)
+	return stream_is(file) ? wide_scan(file, real.__isoc99_vfwscanf, false, format, args)
 			       : real.__isoc99_vfwscanf(file, format, args);
 }
 
@@ -213,7 +213,7 @@ HOOK int __isoc99_wscanf(const wchar_t *format, ...)
 
 HOOK int __isoc23_vfwscanf(FILE *file, const wchar_t *format, va_list args)
 {
-	return stream_is(file) ? wide_scan(file, real.__isoc23_vfwscanf, format, args)
+	return stream_is(file) ? wide_scan(file, real.__isoc23_vfwscanf, false, format, args)
 			       : real.__isoc23_vfwscanf(file, format, args);
 }
 

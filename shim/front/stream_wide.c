@@ -4,6 +4,7 @@
 #include "stream_wide.h"
 #include "real.h"
 #include "stream.h"
+#include "stream_format.h"
 #include <errno.h>
 #include <iconv.h>
 #include <langinfo.h>
@@ -250,7 +251,8 @@ wint_t wide_unget(wint_t c, FILE *file)
 
 /* --- scanning: libc scans a copy of what has come, in a file of its own. When it would have read
  * on, more is fetched, and it begins anew; what it has not used goes back. So it waits for the peer
- * exactly when it would have waited at the stream itself. */
+ * exactly when it would have waited at the stream itself. Until all is there nothing is stored: %m
+ * would allocate each time. */
 
 struct scan {
 	FILE *from, *copy;
@@ -298,12 +300,13 @@ static FILE *open_copy(void)
 	return copy;
 }
 
-int wide_scan(FILE *file, int (*scan)(FILE *, const wchar_t *, va_list), const wchar_t *format,
-	      va_list args)
+int wide_scan(FILE *file, int (*scan)(FILE *, const wchar_t *, va_list), bool gnu,
+	      const wchar_t *format, va_list args)
 {
 	struct scan s = {.from = file};
 	int found = EOF, error;
 	bool more = true;
+	wchar_t *trial;
 	struct wide *w;
 	locale_t was;
 	va_list again;
@@ -317,14 +320,20 @@ int wide_scan(FILE *file, int (*scan)(FILE *, const wchar_t *, va_list), const w
 		if (ungetc((unsigned char)w->part[--w->parts], file) == EOF)
 			break;
 	uselocale(was);
-	for (bool first = true; s.copy && (first || (feof(s.copy) && more)); first = false) {
+	trial = s.copy ? format_unstored(format, gnu) : NULL;
+	for (bool first = true; trial && (first || (feof(s.copy) && more)); first = false) {
 		more = first || fetch(&s);
 		rewind(s.copy);
 		va_copy(again, args);
-		found = scan(s.copy, format, again);
+		scan(s.copy, trial, again);
 		va_end(again);
 	}
+	if (trial) {
+		rewind(s.copy);
+		found = scan(s.copy, format, args);
+	}
 	error = errno;
+	free(trial);
 	used = s.copy ? ftell(s.copy) : 0;
 	if (used >= 0 && (size_t)used < s.n)
 		push(file, s.bytes + used, s.n - (size_t)used);

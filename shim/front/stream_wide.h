@@ -44,10 +44,10 @@ int wide_put_text(const wchar_t *text, FILE *file);
 /* With flag as __vfwprintf_chk, without as vfwprintf. */
 int wide_print(FILE *file, int flag, const wchar_t *format, va_list args);
 
-/* As vfwscanf, carried out by `scan`, which is one of libc's. It may be called several times, when
- * what it scans comes in pieces; what the last call stored counts. (Memory that the format asks for
- * by %m is then lost as often.) */
-int wide_scan(FILE *file, int (*scan)(FILE *, const wchar_t *, va_list), const wchar_t *format,
-	      va_list args);
+/* As vfwscanf, carried out by `scan`, which is one of libc's, with the old or the new meaning of
+ * `a` (stream_format.h). It may be called several times, when what it scans comes in pieces; only
+ * the last call stores anything. */
+int wide_scan(FILE *file, int (*scan)(FILE *, const wchar_t *, va_list), bool gnu,
+	      const wchar_t *format, va_list args);
 
 #endif

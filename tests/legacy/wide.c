@@ -105,7 +105,7 @@ static void bytes_first(void)
 static void scan(void)
 {
 	wchar_t word[32] = L"", *own = NULL;
-	char narrow[32] = "";
+	char narrow[32] = "", *bytes = NULL, *set = NULL;
 	int code = 0, n = 0;
 	wchar_t c;
 
@@ -120,6 +120,14 @@ static void scan(void)
 	must(fwscanf(in, L"%31s%mls", narrow, &own) == 2, "fwscanf");
 	fprintf(told, "%s %ls\n", narrow, own);
 	free(own);
+	expect(L"");
+	fputws(L"NOOP\r\nPAUSE 100\r\n", out); /* the second half comes when the first has been scanned */
+	fflush(out);
+	must(fwscanf(in, L"%mls %ms ok %*d %m[^\r%%]%n", &own, &bytes, &set, &n) == 3, "fwscanf");
+	fprintf(told, "%ls %s %s %d\n", own, bytes, set, n);
+	free(own);
+	free(bytes);
+	free(set);
 	expect(L"");
 	echo("12\303\244\303\266x3.5 0x1f rest\r\n", 22);
 	must(fwscanf(in, L"%d%l[äö]x%f %i", &code, word, &(float){0}, &n) == 4, "fwscanf");
