@@ -6,6 +6,7 @@
 #ifndef STARTTLS_SYS_H
 #define STARTTLS_SYS_H
 
+#include "../quiet.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -115,21 +116,15 @@ static inline bool sys_has_ended(pid_t pid)
 	return ended;
 }
 
-/* Keep signals out, but for those that this thread causes itself, and libc's own; was: what
- * sys_restore_signals() wants. */
+/* quiet.h; was: what sys_restore_signals() wants. */
 static inline void sys_block_signals(uint64_t *was)
 {
-	static const uint64_t own = 1ULL << (SIGSEGV - 1) | 1ULL << (SIGBUS - 1) |
-				    1ULL << (SIGILL - 1) | 1ULL << (SIGFPE - 1) |
-				    1ULL << (SIGTRAP - 1) | 1ULL << (SIGSYS - 1) | 3ULL << 31;
-	uint64_t others = ~own;
-
-	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &others, was, sizeof *was);
+	*was = quiet_begin();
 }
 
 static inline void sys_restore_signals(uint64_t was)
 {
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &was, NULL, sizeof was);
+	quiet_end(was);
 }
 
 /* Bytes nobody can guess; n at most 256, so it is all or nothing. May wait for the kernel's first

@@ -2,7 +2,7 @@
  * ask: the policy is read once, by whoever asks first, with signals and cancellation kept out; ever
  * after an answer is a look at a pointer. Contract: ask.h. */
 #include "ask.h"
-#include "quiet.h"
+#include "../quiet.h"
 #include "start.h"
 #include <errno.h>
 #include <limits.h>

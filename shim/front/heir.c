@@ -5,7 +5,6 @@
 #include "engine_open.h"
 #include "inherit.h"
 #include "process.h"
-#include "real.h"
 #include "slot.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
  * log_send: where a line goes. RFC 3164 for syslog, which every /dev/log understands, rsyslog's and
  * journald's. */
 #include "log.h"
+#include "../quiet.h"
 #include "process.h"
-#include "quiet.h"
 #include "start.h"
 #include "table.h"
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * names: a hash table whose entries are a ring: a new one takes the place of the oldest. */
 #include "names.h"
-#include "quiet.h"
+#include "../quiet.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>

@@ -3,9 +3,9 @@
  * them: as the app looked them up. A pin is written for the address, because a name may lead to
  * several hosts with a key each. */
 #include "observe.h"
+#include "../quiet.h"
 #include "names.h"
 #include "process.h"
-#include "quiet.h"
 #include "start.h"
 #include <arpa/inet.h>
 #include <ctype.h>

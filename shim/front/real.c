@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * real: looking up the libc functions underneath. The only file that calls dlsym. */
 #include "real.h"
-#include "quiet.h"
+#include "../quiet.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>

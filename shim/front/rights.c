@@ -4,7 +4,6 @@
 #include "heir.h"
 #include "log.h"
 #include "memory.h"
-#include "real.h"
 #include "table.h"
 #include <errno.h>
 #include <string.h>

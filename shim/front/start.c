@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * start: the environment, the beginning and the end of the process. */
 #include "start.h"
+#include "../quiet.h"
 #include "arrive.h"
 #include "engine_open.h"
 #include "everywhere.h"
 #include "process.h"
-#include "quiet.h"
 #include "stream.h"
 #include "table.h"
 #include <limits.h>

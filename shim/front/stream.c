@@ -8,8 +8,8 @@
  *                  crashes on purpose, marks a stream as ours
  *   freopen()      takes the object for one of libc's own; hooked (stream_reopen) */
 #include "stream.h"
+#include "../quiet.h"
 #include "io.h"
-#include "quiet.h"
 #include "real.h"
 #include "table.h"
 #include "stream_wide.h"

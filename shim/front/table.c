@@ -3,8 +3,8 @@
  * and share one mutex, because a state byte cleared by one of them must never hide the conn that
  * another has just put. */
 #include "table.h"
+#include "../quiet.h"
 #include "inherit.h"
-#include "quiet.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>

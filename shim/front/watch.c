@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * watch: the policy, asked at connect(). Everything that is not certain ends in a refusal. */
 #include "watch.h"
+#include "../quiet.h"
 #include "adopt.h"
 #include "ask.h"
 #include "copies.h"
@@ -10,7 +11,6 @@
 #include "names.h"
 #include "observe.h"
 #include "process.h"
-#include "quiet.h"
 #include "real.h"
 #include "slot.h"
 #include "table.h"
