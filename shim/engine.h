@@ -132,6 +132,10 @@ struct engine {
 	int (*relay)(struct conn *, int fd, bool later);
 	/* The descriptors that are left to nobody end with exec(): leave what is shared with other processes; or come back, exec() has failed. */
 	void (*exec)(bool leaving);
+	/* When tick() has to be called at the latest, even if no descriptor becomes ready: ms of CLOCK_MONOTONIC; INT64_MAX: there is nothing to do. */
+	const _Atomic int64_t *due;
+	/* Refuse peers that are late, and go on with handshakes that the app does not wait for; their descriptors become ready. Never blocks. */
+	void (*tick)(void);
 };
 
 /* The one symbol libstarttls-tls.so exports, "starttls_engine". NULL when abi differs. */

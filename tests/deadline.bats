@@ -37,3 +37,5 @@ all_are_refused() {
 
 @test "a program that waits in recv() is told in time" { all_are_refused blocking; }
 @test "so is one that has a thread in recv() before another says the first word" { all_are_refused threads; }
+@test "so is one that waits in poll()" { all_are_refused poll; }
+@test "in select()" { all_are_refused select; }

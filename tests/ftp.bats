@@ -296,6 +296,18 @@ END
   [[ $output == 426*225*"$server/home"* ]]
 }
 
+# unread HOW: the transfer is given up before a byte of its data is read; the server listens once the data connection's handshake is done
+unread() {
+  serving proftpd good
+  policy "verify to any port 21 proto ftp name mail.test ca $certs/ca.pem"
+  truncate -s 100M "$server/home/big"
+  run -0 shim timeout 60 python3 "$root/tests/ftp_client.py" mail.test 21 "$1"
+  [[ $output == "226 Abort successful"*"last reply: 426 "*/ ]]
+}
+
+@test "ftp: ABOR before any data is read, by a client that waits in recv()" { unread abort-blocking; }
+@test "ftp: ABOR before any data is read, by a client that waits in poll()" { unread abort-polling; }
+
 # interrupted COMMAND …: at the keyboard, in the middle of a download; afterwards the connection is still good for a question and an answer.
 # ProFTPD, as vsftpd listens to nobody during a transfer inside TLS.
 interrupted() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""ftp_client.py HOST PORT get|put|empty|abort|wait: one transfer with ftplib, without TLS of its own; every reply of the server is printed. Exit 1 and
+"""ftp_client.py HOST PORT get|put|empty|abort|abort-polling|abort-blocking|wait: one transfer with ftplib, without TLS of its own; every reply of the server is printed. Exit 1 and
 the error's name when ftplib raises one."""
 import ftplib, io, sys
 
@@ -17,14 +17,16 @@ def reply():
 
 
 try:
-    ftp.connect(host, port, timeout=None if what == "wait" else 30)  # None: it blocks in recv()
+    ftp.connect(host, port, timeout=None if what in ("wait", "abort-blocking") else 30)  # None: it blocks in recv()
     ftp.login("joe", "x")
     ftp.voidcmd("TYPE I")
-    if what == "abort":
-        with ftp.transfercmd("RETR big") as data:
+    if what.startswith("abort"):
+        data = ftp.transfercmd("RETR big")
+        if what == "abort":
             data.recv(1000)
+            data.close()
         print(ftp.abort())
-        print(ftp.voidresp())
+        reply()
         print(ftp.pwd())
         sys.exit()
     data = ftp.transfercmd("RETR x" if what == "get" else "STOR x")

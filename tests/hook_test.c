@@ -109,9 +109,11 @@ static void finish(struct conn *c, int fd)
 }
 
 static const _Atomic unsigned none;
+static const _Atomic int64_t never = INT64_MAX;
 static const struct engine counting = {
 	.abi = ENGINE_ABI,
 	.announced = &none,
+	.due = &never,
 	.receive = receive,
 	.receive_waiting = receive_waiting,
 	.transmit = transmit,

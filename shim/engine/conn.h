@@ -89,7 +89,9 @@ void conn_unlock(struct conn *c);
 void conn_keep_quiet(struct conn *c);
 /* For who has no reference: lock c if fd is still a descriptor of it, which it then stays until conn_unlock(), for nobody wipes it without the
  * lock. False: not locked. */
-bool conn_lock_unless_left(struct conn *c, int fd);
+bool conn_lock_unless_left(struct conn *c, int fd); /* fd -1: the one of the last call */
+/* All that there ever were, by their `next`. */
+struct conn *conn_first(void);
 /* Is this a signal handler that interrupted its own thread within conn_lock? Then no lock may be taken. Asked first by every call: it also gives up what
  * a handler of this thread has left by siglongjmp(). (conn_lock.c) */
 extern _Thread_local volatile sig_atomic_t conn_depth;
@@ -155,8 +157,18 @@ void conn_data_closed(struct conn *c);
 struct conn *conn_data_open(struct order *order, const struct sockaddr *own, const char **why);
 /* As conn_connected, for a data connection, which may still be on its way. */
 void conn_data_begin(struct conn *c, int fd);
-/* The control connection has moved: its data connection may have to say the first word. */
+/* The control connection has moved, or its data connection: that goes on with its handshake. */
 void conn_data_kick(struct conn *control);
+/* The descriptor of the data connection whose handshake the peer waits for; -1: none. It may be another's by now. */
+int conn_data_pending(const struct conn *control);
+/* Is this a data connection whose handshake the peer waits for? */
+bool conn_data_is_begun(const struct conn *c);
+
+/* conn_due.c: engine.h. Not later than at `ms` (CLOCK_MONOTONIC); or in a moment. */
+extern _Atomic int64_t conn_due;
+void conn_due_at(int64_t ms);
+void conn_due_soon(void);
+void conn_tick(void);
 
 /* conn_wait.c: what a blocking call does instead of returning EAGAIN. */
 struct patience {

@@ -2,11 +2,12 @@
  * conn_data: what FTP asks of a conn beside moving bytes. A control connection (c->transfer, and a talk that goes on inside TLS) announces
  * data connections and hears of their failure; a data connection (c->is_data) resumes its session and reports.
  *
- *   control: look at 150 ─► started ─► kick ─► data: ClientHello
+ *   control: look at 150 ─► started ─► kick ─► data: handshake
  *
- * Surprising: the app waits for the peer's first byte of data, the peer for our ClientHello. Where the app's connect() could not send it, because it
- * did not wait for the connection, the control connection does. */
-#include "conn.h"
+ * Surprising: the app waits for the peer's first byte of data, the peer for our ClientHello, and for the rest of the handshake before it listens to an
+ * ABOR, though the app will never read what it has asked for. So once the transfer has begun the calls on the control connection drive the
+ * handshake, too. */
+#include "conn_call.h"
 #include "sys.h"
 #include <errno.h>
 
@@ -102,16 +103,23 @@ static bool is_early(const struct conn *c)
 	return c->phase == CONN_TALK || c->phase == CONN_SHAKE;
 }
 
-/* Say ClientHello, if the connection is there. True: there is more to begin. */
-static bool begin(struct conn *c, int fd)
+bool conn_data_is_begun(const struct conn *c)
+{
+	return c->is_data && is_early(c) && transfer_started(c->transfer);
+}
+
+/* Say ClientHello, if the connection is there; and go on. True: there is more to do. */
+static bool drive(struct conn *c, int fd, bool read_ok)
 {
 	int saved = errno;
 	bool more;
 
 	conn_lock(c);
-	if (is_early(c))
-		conn_advance(c, fd, false);
+	if (is_early(c) && !conn_strange(c))
+		conn_advance(c, fd, read_ok);
 	more = is_early(c);
+	if (conn_data_is_begun(c))
+		conn_due_soon();
 	conn_unlock(c);
 	errno = saved;
 	return more;
@@ -121,7 +129,7 @@ void conn_data_begin(struct conn *c, int fd)
 {
 	struct conn *was = c;
 
-	if (begin(c, fd))
+	if (drive(c, fd, false))
 		was = transfer_attach(c->transfer, c, fd);
 	if (was)
 		conn_put(was);
@@ -150,10 +158,17 @@ void conn_data_kick(struct conn *control)
 	if (!c)
 		return;
 	was = c;
-	if (is_socket_of(c, fd) && begin(c, fd))
+	if (is_socket_of(c, fd) && drive(c, fd, true))
 		was = transfer_attach(control->transfer, c, fd);
 	if (was)
 		conn_put(was);
+}
+
+int conn_data_pending(const struct conn *control)
+{
+	if (control->is_data || !control->transfer || !transfer_started(control->transfer))
+		return -1;
+	return transfer_attached(control->transfer);
 }
 
 void conn_data_failed(struct conn *c, const char *why, bool cut)

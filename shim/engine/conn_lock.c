@@ -190,7 +190,7 @@ bool conn_lock_unless_left(struct conn *c, int fd)
 {
 	begin(c, CALLER);
 	lock_take(&c->lock);
-	if (front->holds(c, fd)) {
+	if (front->holds(c, fd < 0 ? c->rec.fd : fd)) {
 		enter(c);
 		return true;
 	}

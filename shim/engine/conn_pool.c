@@ -54,6 +54,16 @@ struct conn *conn_take(void)
 	return c;
 }
 
+struct conn *conn_first(void)
+{
+	struct conn *first;
+
+	calm_take(&pool_lock);
+	first = all;
+	calm_give(&pool_lock);
+	return first;
+}
+
 static void wipe(struct conn *c)
 {
 	size_t own = offsetof(struct conn, phase);

@@ -22,8 +22,10 @@ bool conn_deadline_over(struct conn *c)
 		c->deadline_ms = 0;
 		return false;
 	}
-	if (!c->deadline_ms)
+	if (!c->deadline_ms) {
 		c->deadline_ms = now_ms() + (int64_t)timeout_s * 1000;
+		conn_due_at(c->deadline_ms);
+	}
 	return now_ms() >= c->deadline_ms;
 }
 
@@ -38,6 +40,16 @@ static void too_late(struct conn *c, int fd)
 	}
 	talk_too_late(c->talk, why);
 	conn_follow_talk(c, fd);
+}
+
+bool conn_late(struct conn *c, int fd)
+{
+	if ((c->phase != CONN_TALK && c->phase != CONN_SHAKE) || !conn_deadline_over(c))
+		return false;
+	too_late(c, fd);
+	if (c->phase == CONN_CLEAR)
+		conn_clear_step(c, fd);
+	return true;
 }
 
 enum wait conn_advance(struct conn *c, int fd, bool read_ok)
@@ -68,8 +80,5 @@ enum wait conn_advance(struct conn *c, int fd, bool read_ok)
 			return WAIT_NONE;
 		}
 	}
-	if ((c->phase != CONN_TALK && c->phase != CONN_SHAKE) || !conn_deadline_over(c))
-		return wait;
-	too_late(c, fd);
-	return c->phase == CONN_CLEAR ? conn_clear_step(c, fd) : WAIT_NONE;
+	return conn_late(c, fd) ? WAIT_NONE : wait;
 }

@@ -7,6 +7,8 @@
 
 /* conn_setup.c: is it too late? The clock runs only while the peer owes an answer. */
 bool conn_deadline_over(struct conn *c);
+/* Then refuse, or go on in plaintext: whatever follows from that. False: there is time, or it is no matter of time any more. */
+bool conn_late(struct conn *c, int fd);
 
 /* conn_talk.c: go on with the dialogue. WAIT_NONE: something happened, look again. */
 enum wait conn_talk_step(struct conn *c, int fd, bool read_ok);

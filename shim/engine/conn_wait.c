@@ -59,16 +59,17 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-static int wait_poll(int fd, short events, int64_t until, const struct patience *p)
+/* also: another descriptor, to be readable; or -1. */
+static int wait_poll(int fd, short events, int also, int64_t until, const struct patience *p)
 {
-	struct pollfd pfd = {.fd = fd, .events = events};
+	struct pollfd pfds[] = {{.fd = fd, .events = events}, {.fd = also, .events = POLLIN}};
 	int64_t left, now;
 	int ready;
 
 	for (;;) {
 		now = now_ms();
 		left = until < 0 ? -1 : until > now ? until - now : 0;
-		ready = front->poll(&pfd, 1, left > 3600000 ? 3600000 : (int)left);
+		ready = front->poll(pfds, 2, left > 3600000 ? 3600000 : (int)left);
 		if (ready > 0)
 			return 0;
 		if (ready < 0 && errno == EINTR && p->until_ms < 0 && signals_restart())
@@ -111,7 +112,7 @@ static void cancelled(void *c)
 
 int conn_wait(struct conn *c, int fd, enum wait wait, int64_t deadline, struct patience *p)
 {
-	int result;
+	int result, data = conn_data_pending(c);
 
 	if (!p->known) {
 		p->until_ms = own_timeout(fd, p->sending);
@@ -120,11 +121,13 @@ int conn_wait(struct conn *c, int fd, enum wait wait, int64_t deadline, struct p
 	pthread_cleanup_push(cancelled, c);
 	if (wait == WAIT_REDIAL)
 		result = conn_redial(c, fd);
-	else if (wait == WAIT_IN && deadline < 0 && !p->sending)
+	else if (wait == WAIT_IN && deadline < 0 && !p->sending && data < 0)
 		result = wait_readable(c, fd);
 	else
-		result = wait_poll(fd, wait == WAIT_OUT ? POLLOUT : POLLIN,
+		result = wait_poll(fd, wait == WAIT_OUT ? POLLOUT : POLLIN, data,
 				   earlier(deadline, p->until_ms), p);
 	pthread_cleanup_pop(0);
+	if (data >= 0)
+		conn_data_kick(c);
 	return result;
 }

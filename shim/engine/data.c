@@ -227,6 +227,16 @@ struct conn *transfer_detach(struct transfer *t, const struct conn *only, int *f
 	return was;
 }
 
+int transfer_attached(struct transfer *t)
+{
+	int fd;
+
+	calm_take(&lock);
+	fd = t->conn ? t->fd : -1;
+	calm_give(&lock);
+	return fd;
+}
+
 void data_fork_prepare(void)
 {
 	calm_take(&lock);

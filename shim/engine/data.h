@@ -61,6 +61,8 @@ bool transfer_uploads(struct transfer *t);
  * was there before (or is there), whose reference is the caller's; NULL: none. */
 struct conn *transfer_attach(struct transfer *t, struct conn *c, int fd);
 struct conn *transfer_detach(struct transfer *t, const struct conn *only, int *fd);
+/* Its descriptor; -1: none. */
+int transfer_attached(struct transfer *t);
 
 void data_fork_prepare(void);
 void data_fork_done(void);

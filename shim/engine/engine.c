@@ -28,6 +28,8 @@ static const struct engine engine = {
 	.owner = conn_owner,
 	.relay = relay_start,
 	.exec = conn_exec,
+	.due = &conn_due,
+	.tick = conn_tick,
 };
 
 __attribute__((visibility("default"))) const struct engine *

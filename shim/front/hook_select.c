@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/select.h>
+#include <sys/time.h>
 
 enum {
 	MOST = 8192, /* descriptors; beyond them the kernel's word stands: what was asked is kept on the stack, which may be small */
@@ -72,17 +73,39 @@ static int filter(const struct asked *a)
 	return idle;
 }
 
+/* As select(2), which counts the time-out down, but not beyond what the engine has to do. *shortened: 0 is not the end of the time-out. */
+static int select_step(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout,
+		       bool *shortened)
+{
+	struct timespec asked =
+		timeout ? (struct timespec){timeout->tv_sec, timeout->tv_usec * 1000L}
+			: wait_span(0);
+	struct timeval step, used;
+	int ms = wait_ms(timeout ? &asked : NULL), ready;
+
+	*shortened = wait_shorten(&ms);
+	if (!*shortened)
+		return real.select(n, in, out, except, timeout);
+	step = used = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
+	ready = real.select(n, in, out, except, &step);
+	timersub(&used, &step, &used);
+	if (timeout)
+		timersub(timeout, &used, timeout);
+	return ready;
+}
+
 static SLOW int select_watched(int n, fd_set *in, fd_set *out, fd_set *except,
 			       struct timeval *timeout)
 {
 	struct asked a;
 	int ready;
+	bool shortened;
 
 	if (!keep(&a, n, in, out, except))
 		return real.select(n, in, out, except, timeout);
 	for (;;) {
-		ready = real.select(n, in, out, except, timeout); /* counts the time-out down */
-		if (ready <= 0)
+		ready = select_step(n, in, out, except, timeout, &shortened);
+		if (ready < 0 || (!ready && !shortened))
 			return ready;
 		ready -= filter(&a);
 		if (ready || (timeout && !timeout->tv_sec && !timeout->tv_usec))
@@ -102,15 +125,19 @@ HOOK_ALIAS(__select, select);
 static SLOW int pselect_watched(int n, fd_set *in, fd_set *out, fd_set *except,
 				const struct timespec *timeout, const sigset_t *mask)
 {
-	struct timespec until = wait_until(timeout), left;
+	struct timespec until = wait_until(timeout), left, step;
 	struct asked a;
-	int ready;
+	int ready, ms;
+	bool shortened;
 
 	if (!keep(&a, n, in, out, except))
 		return real.pselect(n, in, out, except, timeout, mask);
 	for (;;) {
-		ready = real.pselect(n, in, out, except, timeout, mask);
-		if (ready <= 0)
+		ms = wait_ms(timeout);
+		shortened = wait_shorten(&ms);
+		step = wait_span(ms);
+		ready = real.pselect(n, in, out, except, shortened ? &step : timeout, mask);
+		if (ready < 0 || (!ready && !shortened))
 			return ready;
 		ready -= filter(&a);
 		if (ready || wait_is_over(timeout))

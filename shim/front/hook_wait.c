@@ -8,10 +8,11 @@
  * non-blocking. And a blocking client with a terminal beside its connection would stop in read(), deaf to its user, until the peer says something.
  *
  * Surprising: nothing is added to what the kernel says, only taken away, so a program that does not come through here (epoll, or a system call of its
- * own) loses nothing. */
+ * own) loses nothing. But for one thing: the engine's deadlines are met here, too, by not sleeping beyond them. */
 #include "hook_wait.h"
 #include "hook.h"
 #include "process.h"
+#include <limits.h>
 #include <poll.h>
 #include <stdint.h>
 
@@ -27,12 +28,18 @@ bool wait_is_ours_alone(int fd)
 	return c && !engine->ready(c, fd);
 }
 
+/* Else the kernel will refuse it. */
+static bool is_time(const struct timespec *t)
+{
+	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < BILLION;
+}
+
 struct timespec wait_until(const struct timespec *timeout)
 {
 	struct timespec t = {0};
 
-	if (!timeout || timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= BILLION)
-		return t; /* the kernel will refuse it */
+	if (!timeout || !is_time(timeout))
+		return t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	t.tv_nsec += timeout->tv_nsec;
 	if (__builtin_add_overflow(t.tv_sec, timeout->tv_sec + t.tv_nsec / BILLION, &t.tv_sec))
@@ -60,6 +67,47 @@ bool wait_is_over(const struct timespec *timeout)
 	return timeout && !timeout->tv_sec && !timeout->tv_nsec;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool wait_shorten(int *ms)
+{
+	int64_t due = atomic_load_explicit(engine->due, memory_order_relaxed), now;
+
+	if (due == INT64_MAX || !*ms || process_borrowed())
+		return false;
+	now = now_ms();
+	if (due <= now) {
+		engine->tick();
+		due = atomic_load(engine->due);
+	}
+	if (due == INT64_MAX || due <= now || (*ms > 0 && due - now >= *ms))
+		return false;
+	*ms = due - now < INT_MAX ? (int)(due - now) : INT_MAX;
+	return true;
+}
+
+int wait_ms(const struct timespec *timeout)
+{
+	if (!timeout)
+		return -1;
+	if (!is_time(timeout))
+		return 0;
+	if (timeout->tv_sec >= INT_MAX / 1000)
+		return INT_MAX;
+	return (int)(timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000);
+}
+
+struct timespec wait_span(int ms)
+{
+	return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+}
+
 /* Take back what the kernel said for our sake. Returns for how many nothing is left. */
 static int filter(struct pollfd *fds, nfds_t n)
 {
@@ -79,20 +127,23 @@ static int filter(struct pollfd *fds, nfds_t n)
 
 static SLOW int poll_watched(struct pollfd *fds, nfds_t n, int timeout)
 {
-	const struct timespec ts = {.tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L};
+	const struct timespec ts = wait_span(timeout);
 	struct timespec until = wait_until(timeout > 0 ? &ts : NULL), left;
-	int ready;
+	int ready, step;
+	bool shortened;
 
 	for (;;) {
-		ready = real.poll(fds, n, timeout);
-		if (ready <= 0)
+		step = timeout;
+		shortened = wait_shorten(&step);
+		ready = real.poll(fds, n, step);
+		if (ready < 0 || (!ready && !shortened))
 			return ready;
 		ready -= filter(fds, n);
 		if (ready || !timeout)
 			return ready;
 		if (timeout > 0) {
 			left = wait_left(&until);
-			timeout = (int)(left.tv_sec * 1000 + left.tv_nsec / 1000000);
+			timeout = wait_ms(&left);
 		}
 	}
 }
@@ -100,12 +151,16 @@ static SLOW int poll_watched(struct pollfd *fds, nfds_t n, int timeout)
 static SLOW int ppoll_watched(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 			      const sigset_t *mask)
 {
-	struct timespec until = wait_until(timeout), left;
-	int ready;
+	struct timespec until = wait_until(timeout), left, step;
+	int ready, ms;
+	bool shortened;
 
 	for (;;) {
-		ready = real.ppoll(fds, n, timeout, mask);
-		if (ready <= 0)
+		ms = wait_ms(timeout);
+		shortened = wait_shorten(&ms);
+		step = wait_span(ms);
+		ready = real.ppoll(fds, n, shortened ? &step : timeout, mask);
+		if (ready < 0 || (!ready && !shortened))
 			return ready;
 		ready -= filter(fds, n);
 		if (ready || wait_is_over(timeout))

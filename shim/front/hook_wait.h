@@ -15,4 +15,11 @@ struct timespec wait_until(const struct timespec *timeout);
 struct timespec wait_left(const struct timespec *until);
 bool wait_is_over(const struct timespec *timeout);
 
+/* A call is about to sleep for *ms milliseconds (-1: for ever): has it to come back earlier, for the engine's sake? Then *ms is until when. May refuse connections, whose
+ * descriptors are ready then. Takes locks; keeps errno. */
+bool wait_shorten(int *ms);
+/* From one kind of time-out to the other; NULL and -1: for ever. */
+int wait_ms(const struct timespec *timeout);
+struct timespec wait_span(int ms);
+
 #endif
