@@ -76,6 +76,8 @@ static void cannot_read(struct parser *p, int error)
 {
 	pool_blame(parser_pool(p), error);
 	complain(p, NULL, "cannot read the file: %s", strerrordesc_np(error));
+	if (error == EACCES && p->reading->layer == LAYER_SYSTEM)
+		hint(p, "it is for all users: chmod a+r, and a+x for the directories on the way");
 }
 
 /* A descriptor of a regular file that may be believed, or -1. Looks before it opens, because

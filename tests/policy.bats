@@ -196,6 +196,23 @@ system_policy() {
   [ "$status" = 0 ]
 }
 
+@test "policy: the system's, that not all may read: broken, and what to do" {
+  needs_private
+  open=$(mktemp -d) # unlike bats's own directories
+  chmod 711 "$open"
+  install -m 755 "$starttls" "$open/starttls"
+  system_policy 600 0 'verify to any'
+  run setpriv --reuid 4711 --clear-groups "$open/starttls" check
+  file="$status $output"
+  system_policy 644 0 'verify to any'
+  chmod 700 /etc/starttls
+  run setpriv --reuid 4711 --clear-groups "$open/starttls" check
+  rm -r "$open" /etc/starttls
+  for said in "$file" "$status $output"; do
+    [[ $said == "78 /etc/starttls/policy: error: cannot read the file: Permission denied"$'\n'"hint: it is for all users: chmod a+r, and a+x for the directories on the way"* ]]
+  done
+}
+
 # --- include
 
 @test "include: files are read in the order of their bytes, and relative to the file that includes them" {
