@@ -3,6 +3,7 @@
 #include "check.h"
 #include "names.h"
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -136,6 +137,12 @@ static void *ask_for_literal(void *arg)
 	return is("192.0.2.20", NULL) ? arg : NULL;
 }
 
+static void *ask_for_c(void *arg)
+{
+	learn("192.0.2.31", arg);
+	return arg;
+}
+
 /* Does the thread say yes? */
 static bool ask_thread(void *(*ask)(void *), char *arg)
 {
@@ -143,6 +150,26 @@ static bool ask_thread(void *(*ask)(void *), char *arg)
 	void *answer;
 
 	return pthread_create(&t, NULL, ask, arg) == 0 && pthread_join(t, &answer) == 0 && answer;
+}
+
+/* A host that is its own server: its programs ask for its own name, too. */
+static void test_own_name(void)
+{
+	char own[NAME_ROOM], *c;
+
+	check(gethostname(own, sizeof(own)) == 0, "this host has a name");
+	for (c = own; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	learn("192.0.2.30", own);
+	check(is("192.0.2.30", own), "the host's own name is a name");
+	learn("192.0.2.30", "mx.example");
+	learn("192.0.2.30", own);
+	check(is("192.0.2.30", "mx.example"), "but does not take the place of another");
+	learn("192.0.2.30", "192.0.2.30");
+	check(is("192.0.2.30", NULL), "nor that of a literal");
+	learn("192.0.2.31", own);
+	check(ask_thread(ask_for_c, "c.example") && is("192.0.2.31", "c.example"),
+	      "of a thread that asks for an event loop, either");
 }
 
 static void test_threads(void)
@@ -198,6 +225,7 @@ int main(void)
 	test_forms();
 	test_ring();
 	test_threads();
+	test_own_name();
 	test_fork();
 	return check_result();
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 /* IPv4 addresses are kept as IPv4-mapped ones, which apps with one AF_INET6 socket for all connect
  * to. */
@@ -19,7 +20,10 @@ struct entry {
 	char name[NAME_ROOM];
 };
 
-enum { ANYBODY = 0 };
+enum {
+	ANYBODY = 0,
+	OWN_HOST = ~0U
+}; /* besides threads: any of them; and the entries of is_own() */
 
 static struct entry ring[NAMES_KEPT];
 static uint16_t heads[NAMES_KEPT]; /* index + 1 of the first entry with this hash, or 0 */
@@ -96,7 +100,7 @@ static uint16_t *link_to(const struct in6_addr *key, unsigned thread)
 	while (*link) {
 		e = &ring[*link - 1];
 		if (memcmp(&e->address, key, sizeof(*key)) == 0 &&
-		    (thread == ANYBODY || e->thread == thread))
+		    (e->thread == thread || (thread == ANYBODY && e->thread != OWN_HOST)))
 			break;
 		link = &ring[*link - 1].next;
 	}
@@ -157,12 +161,22 @@ static bool host_name(const char *asked, char name[static NAME_ROOM])
 	return !inet_aton(name, &literal);
 }
 
+/* Programs look up their own host by the way, for HELO or a log; where it is its own server, that
+ * is the server's address. */
+static bool is_own(const char *name)
+{
+	char own[NAME_ROOM], lower[NAME_ROOM];
+
+	return gethostname(own, sizeof(own)) == 0 && host_name(own, lower) &&
+	       strcmp(name, lower) == 0;
+}
+
 void names_learn(int family, const void *address, const char *asked)
 {
 	char name[NAME_ROOM];
 	struct in6_addr key;
 	bool named = asked && host_name(asked, name);
-	unsigned me = this_thread();
+	unsigned me = named && is_own(name) ? OWN_HOST : this_thread();
 	uint64_t signals;
 
 	if (!named)
@@ -174,7 +188,7 @@ void names_learn(int family, const void *address, const char *asked)
 	lock_names();
 	forget(&key, me);
 	/* What others have asked for must not be taken for this thread's. */
-	if (named || *link_to(&key, ANYBODY))
+	if (named || *link_to(&key, ANYBODY) || *link_to(&key, OWN_HOST))
 		remember(&key, me, name);
 	any = true;
 	unlock_names();
@@ -194,6 +208,8 @@ bool names_find(int family, const void *address, char name[static NAME_ROOM])
 	found = *link_to(&key, this_thread());
 	if (!found)
 		found = *link_to(&key, ANYBODY);
+	if (!found)
+		found = *link_to(&key, OWN_HOST);
 	if (found)
 		strcpy(name, ring[found - 1].name);
 	unlock_names();
