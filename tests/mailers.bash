@@ -90,3 +90,51 @@ send_with_perl() {
     try($server->quit);
   ' "$@"
 }
+
+# A shell: the connection is the descriptor of each of its children in turn, and its own in between.
+send_with_bash() {
+  "${launch[@]}" bash -c '
+    answer() {
+      local line
+      while IFS= read -r -u 3 line; do
+        case $line in
+        4*) echo "$line" && exit 75 ;;
+        5*) echo "$line" && exit 69 ;;
+        ???-*) ;;
+        *) return ;;
+        esac
+      done
+      exit 76
+    }
+    exec 3<>"/dev/tcp/$0/$1"
+    answer
+    for command in "EHLO old.example" "MAIL FROM:<sender@example.org>" "RCPT TO:<joe@mail.test>" DATA; do
+      printf "%s\r\n" "$command" >&3
+      answer
+    done
+    sed "s/^\./../; s/\$/\r/" "$2" >&3
+    printf ".\r\n" >&3
+    answer
+    printf "QUIT\r\n" >&3
+    answer' "$@"
+}
+
+# libuv
+send_with_node() {
+  "${launch[@]}" node -e '
+    const [host, port, path] = process.argv.slice(1);
+    const mail = require("fs").readFileSync(path, "latin1").replace(/^\./gm, "..").replace(/\n/g, "\r\n") + ".\r\n";
+    const words = ["EHLO old.example\r\n", "MAIL FROM:<sender@example.org>\r\n", "RCPT TO:<joe@mail.test>\r\n", "DATA\r\n", mail, "QUIT\r\n"];
+    const server = require("net").connect(port, host);
+    let heard = "", last = "";
+    server.setEncoding("latin1").on("error", error => { console.log(error.message); process.exit(75); });
+    server.on("data", text => {
+      for (heard += text; heard.includes("\n"); heard = heard.slice(heard.indexOf("\n") + 1)) {
+        last = heard.slice(0, heard.indexOf("\n"));
+        if (last[3] === "-") continue;
+        if (last[0] > "3") { console.log(last); process.exit(last[0] === "4" ? 75 : 69); }
+        if (words.length) server.write(words.shift(), "latin1");
+      }
+    });
+    server.on("end", () => process.exit(last.startsWith("221") ? 0 : 76));' "$@"
+}

@@ -118,6 +118,14 @@ keeps() {
 @test "Perl's Net::SMTP delivers" { delivers perl; }
 @test "Perl's Net::SMTP makes no object and leaves our sentence in \$@" { keeps perl 75 "421 4.7.5 libstarttls: "; }
 
+@test "a shell script fails without the shim" { fails_alone bash 69; }
+@test "a shell script delivers" { delivers bash; }
+@test "a shell script reads 421 and our sentence" { keeps bash 75 "421 4.7.5 libstarttls: "; }
+
+@test "a program of node's fails without the shim" { fails_alone node 69; }
+@test "a program of node's delivers" { delivers node; }
+@test "a program of node's reads 421 and our sentence" { keeps node 75 "421 4.7.5 libstarttls: "; }
+
 @test "a password is asked for only inside TLS: port 587 shows no AUTH in the clear" {
   needs_private
   hard_mail >mail
