@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * meet: see the header. Anyone on the machine may connect to an abstract address, or take it once
- * it is free: so the relay gives the end only to a process that has announced itself in the shared
- * memory, and a guest takes it only from a listener of the process that is named there. */
+ * meet: who may have the relay's end, and from whom one may be taken. Picture and contract: meet.h.
+ *
+ * Anyone on the machine may connect to an abstract address, or take it once it is free: so the
+ * relay gives the end only to a process that has announced itself in the shared memory, and a guest
+ * takes it only from a listener of the process that is named there. */
 #include "meet.h"
 #include "sys.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/un.h>
 
-enum { NONE, COMING, OPEN = 2, PATIENCE_MS = 10000, NAP_MS = 1 };
+enum { PATIENCE_MS = 10000, NAP_MS = 1 };
 
 static void nap(void)
 {
@@ -48,10 +50,10 @@ static bool claim(struct meet *m)
 	int state, naps = PATIENCE_MS / NAP_MS;
 
 	for (;;) {
-		state = NONE;
-		if (atomic_compare_exchange_strong(&m->state, &state, COMING))
+		state = MEET_NONE;
+		if (atomic_compare_exchange_strong(&m->state, &state, MEET_COMING))
 			return true;
-		if (state == OPEN || !naps--)
+		if (state == MEET_OPEN || !naps--)
 			return false;
 		nap();
 	}
@@ -82,7 +84,7 @@ int meet_begin(struct meet *m)
 
 void meet_open(struct meet *m, bool made)
 {
-	atomic_store(&m->state, made ? OPEN : NONE);
+	atomic_store(&m->state, made ? MEET_OPEN : MEET_NONE);
 }
 
 /* --- the guest */

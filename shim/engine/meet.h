@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 enum { MEET_GUESTS = 16, MEET_NAME = 16 };
+enum { MEET_NONE, MEET_COMING, MEET_OPEN }; /* meet.state */
 
 /* In memory that the processes share; zeroed: no relay. */
 struct meet {
@@ -29,17 +30,18 @@ struct meet {
 };
 
 /* Make the listener, close-on-exec, of the relay that is about to be. -1 with errno: it cannot be
- * made; EALREADY: there is a relay (meet_is_open). Waits while another process is at it. Then: the
- * relay is there; or has come to nothing. */
+ * made; EALREADY: there is a relay (meet_is_open). Waits while another process is at it. */
 int meet_begin(struct meet *m);
+/* Then: the relay is there; or has come to nothing. */
 void meet_open(struct meet *m, bool made);
 
+/* Is there a relay? */
 static inline bool meet_is_open(const struct meet *m)
 {
-	return atomic_load(&m->state) == 2;
+	return atomic_load(&m->state) == MEET_OPEN;
 }
 
-/* Get the app end, close-on-exec; -1: it is not to be had. Blocks until the relay answers, for ten
+/* Get the app end, close-on-exec; -1 with EIO: it is not to be had. Blocks until the relay answers, for ten
  * seconds at most. */
 int meet_join(struct meet *m);
 

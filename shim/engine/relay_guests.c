@@ -31,16 +31,14 @@ static void take_back(struct relay *r)
 
 bool relay_lend(struct relay *r)
 {
-	size_t had;
 	int unread = 0;
 
 	if (flow_waiting(&r->down) || sys_unread(r->app_end, &unread) < 0 || unread > 0)
 		return false;
 	take_back(r);
-	had = (flow_room(&r->down), r->down.end);
 	if (!relay_receive(r, MSG_PEEK))
 		return false;
-	r->lent = r->down.end - had;
+	r->lent = flow_waiting(&r->down);
 	return true;
 }
 

@@ -19,11 +19,12 @@ static inline size_t flow_waiting(const struct flow *f)
 	return f->end - f->at;
 }
 
-static inline size_t flow_room(struct flow *f)
+/* The free room behind what waits. */
+static inline struct iovec flow_room(struct flow *f)
 {
 	if (f->at == f->end)
 		f->at = f->end = 0;
-	return RELAY_ROOM - f->end;
+	return (struct iovec){f->bytes + f->end, RELAY_ROOM - f->end};
 }
 
 struct relay {
@@ -34,8 +35,7 @@ struct relay {
 	bool app_finished; /* nothing will be said on it after what is queued */
 	int error;         /* the program is to see this instead of an end of file */
 
-	int app_end;  /* while others share the connection, who have not come for it yet; else
-		       * -1 */
+	int app_end;  /* while others share the connection and have not come for it; else -1 */
 	int listener; /* where they come */
 	size_t lent;  /* bytes given to the program that the others still see in the kernel */
 	int nap_ms;   /* how long to sleep before we look who is left */

@@ -19,12 +19,11 @@ void relay_end(void)
 
 bool relay_receive(struct relay *r, int flags)
 {
-	size_t n = flow_room(&r->down);
-	struct iovec piece = {r->down.bytes + r->down.end, n};
+	struct iovec piece = flow_room(&r->down);
 	struct msghdr msg = {.msg_iov = &piece, .msg_iovlen = 1};
 	ssize_t got;
 
-	if (!n)
+	if (!piece.iov_len)
 		return false;
 	got = conn_receive(relay_held(r), r->tcp, &msg, flags | MSG_DONTWAIT);
 	if (got > 0)
@@ -64,9 +63,8 @@ static bool give_to_app(struct relay *r)
 /* From the program into `up`. Its last byte stays unread (relay.h). */
 static bool take_from_app(struct relay *r)
 {
-	uint8_t *to = r->up.bytes + (flow_room(&r->up), r->up.end);
 	uint8_t dropped[4096], first;
-	struct iovec pieces[2] = {{&first, 1}, {to, RELAY_ROOM - r->up.end}};
+	struct iovec pieces[2] = {{&first, 1}, flow_room(&r->up)};
 	struct msghdr msg = {.msg_iov = pieces, .msg_iovlen = 2};
 	ssize_t n;
 	size_t left;
@@ -300,15 +298,15 @@ static void begin(struct relay *r)
 
 static void carry(struct relay *r)
 {
-	do {
+	for (;;) {
 		relay_look(r);
 		move(r);
 		if (pass_ends(r))
 			break;
 		sleep_until_event(r, patience(r));
-	} while (true);
+	}
 	sys_close(r->app);
-	while (relay_look(r), r->app_end >= 0)
+	for (relay_look(r); r->app_end >= 0; relay_look(r))
 		sleep_until_event(r, nap(r));
 	linger(r);
 }
