@@ -388,3 +388,28 @@ echo "NOOP from bash" >&3; head -n 1 <&3; /bin/true
 echo "NOOP more" >&3; /bin/true; l=$(head -n 1 <&3); echo "$l"
 /bin/echo QUIT >&3; cat <&3; echo "$?"'
 }
+
+@test "bash on /dev/tcp: before anything is heard a child in the background reads, and bash writes" {
+  dial() { PEER_PORT=$PORT timeout 20 "$@"; }
+  same bash -c '
+exec 3<>"/dev/tcp/localhost/$PEER_PORT"
+cat <&3 &
+for i in 1 2 3; do echo "NOOP $i" >&3; done
+echo QUIT >&3
+wait'
+}
+
+@test "bash on /dev/tcp: two programs that have it by the way speak on it, one after the other" {
+  dial() { PEER_PORT=$PORT timeout 20 "$@"; }
+  same bash -c '
+mkfifo a b end said
+exec 4<>end 5<>said
+speaker="\$| = 1; open I, q(<&=3); open O, q(>&=3); open G, q(<), \$ARGV[0]; <G>; syswrite O, qq(NOOP from \$ARGV[0]\r\n); print scalar <I>; sysread STDIN, \$x, 1"
+exec 3<>"/dev/tcp/localhost/$PEER_PORT"
+read -r -u 3 g; echo "$g"
+perl -e "$speaker" a <end >said & perl -e "$speaker" b <end >said &
+for who in a b; do : >$who; read -r -u 5 l; echo "$l"; done
+printf "\n\n" >&4; wait
+echo "NOOP from bash" >&3; read -r -u 3 l; echo "$l"
+echo QUIT >&3; cat <&3'
+}

@@ -42,17 +42,35 @@ bool relay_lend(struct relay *r)
 	return true;
 }
 
+/* Another relay was faster: what is said here goes through that one. */
+static bool join(struct relay *r, struct meet *meet)
+{
+	int end = meet_join(meet);
+
+	if (end < 0)
+		return false;
+	conn_leave(r->c);
+	sys_close(r->tcp);
+	r->tcp = end;
+	if (r->app_end >= 0)
+		sys_close(r->app_end);
+	r->app_end = -1;
+	return true;
+}
+
 bool relay_open(struct relay *r)
 {
 	struct meet *meet = share_meet(&r->c->rec);
 
-	if (r->app_end < 0)
-		return true;
-	r->listener = meet ? meet_begin(meet) : -1;
-	if (r->listener < 0)
+	if (!meet)
 		return false;
-	meet_open(meet, true);
-	return true;
+	if (r->app_end >= 0)
+		r->listener = meet_begin(meet);
+	if (r->listener >= 0)
+		meet_open(meet, true);
+	if (meet_is_open(meet) && r->listener < 0)
+		return join(r, meet);
+	return r->listener >= 0 || r->app_end < 0;
 }
 
 void relay_look(struct relay *r)

@@ -122,6 +122,11 @@ static void move(struct relay *r)
 	}
 }
 
+static bool others_have(const struct relay *r)
+{
+	return r->c->phase == CONN_MOVED || record_shared(&r->c->rec);
+}
+
 /* Pass on the ends of both directions. True: it is all over. */
 static bool pass_ends(struct relay *r)
 {
@@ -129,8 +134,7 @@ static bool pass_ends(struct relay *r)
 
 	if (r->up.over && !flow_waiting(&r->up) && !r->up.told && !r->error) {
 		r->up.told = true;
-		if (!r->app_hung_up ||
-		    !record_shared(&r->c->rec)) /* a close() ends nothing that others have, too */
+		if (!r->app_hung_up || !others_have(r)) /* a close() ends nothing for them */
 			conn_shutdown(relay_held(r), r->tcp, SHUT_WR);
 	}
 	if (r->error && !flow_waiting(&r->down))
@@ -187,6 +191,8 @@ static void linger(struct relay *r)
 	int64_t until = now_ms() + RELAY_LINGER_MS, left;
 	struct pollfd p = {.fd = r->tcp, .events = POLLIN};
 
+	if (r->c->phase == CONN_MOVED)
+		return;
 	while (r->up.told && !r->down.over && !r->error && (left = until - now_ms()) > 0) {
 		r->down.at = r->down.end = 0;
 		if (take_from_peer(r))

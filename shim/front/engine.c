@@ -67,16 +67,16 @@ static const struct front front = {
 	.connect = front_connect,
 };
 
-/* Who reads and who writes first afterwards must not matter where a script, or inetd's like, has
- * its connection. */
+/* Which process reads or writes first afterwards must not matter to those who will have the
+ * connection. */
 static void bring_up(void)
 {
 	struct conn *c;
 
 	if (process_borrowed())
 		return;
-	for (int fd = 0; fd < INHERIT_EXPECTED; fd++)
-		if (table_has(fd) && inherit_expected(fd) && (c = table_get(fd)))
+	for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1))
+		if (inherit_wish(fd) && (c = table_get(fd)))
 			engine->bring_up(c, fd);
 }
 
