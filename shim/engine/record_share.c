@@ -58,7 +58,8 @@ void share_begin(struct record *rec)
 	rec->version = ++s->version;
 }
 
-bool share_fork(struct record *rec)
+/* There is a share, and this process is on its list. False: out of memory. */
+static bool have(struct record *rec)
 {
 	bool fresh = !rec->share;
 
@@ -67,6 +68,13 @@ bool share_fork(struct record *rec)
 	holders_add(&rec->share->holders, self);
 	if (fresh)
 		share_begin(rec);
+	return true;
+}
+
+bool share_fork(struct record *rec)
+{
+	if (!have(rec))
+		return false;
 	holders_expect(&rec->share->holders);
 	return true;
 }
@@ -125,14 +133,7 @@ bool share_elsewhere(const struct record *rec)
 
 struct meet *share_meet(struct record *rec)
 {
-	if (!rec->share) {
-		rec->share = make();
-		if (!rec->share)
-			return NULL;
-		holders_add(&rec->share->holders, self);
-		share_begin(rec);
-	}
-	return &rec->share->meet;
+	return rec->share || have(rec) ? &rec->share->meet : NULL;
 }
 
 void share_take_over(struct record *rec)
