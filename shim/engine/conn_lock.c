@@ -101,8 +101,7 @@ static void leave_behind(void)
 		conn_put(h.c);
 }
 
-/* In a handler, or after one. */
-bool conn_look_around(void)
+static bool look_around(void)
 {
 	int i;
 
@@ -112,6 +111,18 @@ bool conn_look_around(void)
 		if (lock_mine(&holds[i].c->lock))
 			return true;
 	return conn_depth == HOLDS;
+}
+
+/* In a handler, or after one. The unwinder makes itself ready once, and must not be left there. */
+bool conn_look_around(void)
+{
+	uint64_t signals;
+	bool nested;
+
+	sys_block_signals(&signals);
+	nested = look_around();
+	sys_restore_signals(signals);
+	return nested;
 }
 
 /* --- the lock */
