@@ -75,10 +75,40 @@ teardown() {
   [ "$output" = 503 ]
 }
 
-@test "http: what has no length but the end of the stream is cut short by somebody who has not our key" {
-  exec {peer}< <(exec python3 "$root/tests/upgrade_peer.py" "$certs/good.pem" 3>&-)
+# upgrading HOW [OPTION …]: $PORT upgrades (upgrade_peer.py)
+upgrading() {
+  exec {peer}< <(exec python3 "$root/tests/upgrade_peer.py" "$certs/good.pem" "$1" 3>&-)
   read -r PORT <&"$peer"
-  policy "verify to any port $PORT proto http name mail.test ca $certs/ca.pem"
+  policy "verify to any port $PORT proto http name mail.test ca $certs/ca.pem ${*:2}"
+}
+
+@test "http: what has no length but the end of the stream is cut short by somebody who has not our key" {
+  upgrading cut
   run -56 shim curl -sS -o page "http://127.0.0.1:$PORT/file"
   [ "$(cat page)" = "half of the file" ]
+}
+
+# posting: three megabytes, without reading meanwhile
+posting() {
+  run shim timeout 30 python3 -c "
+import socket
+s = socket.create_connection(('127.0.0.1', $PORT))
+try:
+    s.sendall(b'POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 3000000\\r\\n\\r\\n' + bytes(3000000))
+except OSError:
+    pass
+print(s.recv(1000))"
+  echo "$output"
+}
+
+@test "http: a program that writes without reading is upgraded, too, however far the server" {
+  upgrading far
+  posting
+  [[ $output == *"3000000'" ]]
+}
+
+@test "http: a program that writes without reading, and a server that does not answer inside TLS: 503 after the deadline" {
+  upgrading silent timeout 2
+  posting
+  [[ $output == *"503 Service Unavailable"*"before the deadline"* ]]
 }

@@ -66,3 +66,27 @@ same_in_loop() {
   [ "$(grep -c 'starttls verified' log)" = "$n" ]
   echo "# $n connections, $(cat memory)" >&3
 }
+
+@test "poll() says writable while there is no room, because TLS is not up yet: the app asks in vain a thousand times a second, not a million" {
+  serve --stall-at greeting
+  watch verify timeout 1
+  run -0 shim python3 -c "
+import select, socket
+s = socket.create_connection(('localhost', $PORT))
+s.setblocking(False)
+asked = 0
+try:
+    for _ in range(1000):
+        s.send(bytes(100000))
+except BlockingIOError:
+    while not select.select([s], [s], [])[0]:
+        asked += 1
+        try:
+            s.send(b'x')
+        except BlockingIOError:
+            pass
+print(asked)"
+  echo "$output"
+  [ "$output" -gt 0 ]
+  [ "$output" -lt 1500 ]
+}

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-# upgrade_peer CERTIFICATE: an HTTP server that upgrades (RFC 2817), answers one request with what has no length but the end of the stream, and ends it
-# by a bare FIN. Prints its port.
+# upgrade_peer CERTIFICATE cut|far: an HTTP server that upgrades (RFC 2817) and answers one request. Prints its port.
+#   cut    what has no length but the end of the stream, which it ends by a bare FIN
+#   far    its answer to OPTIONS takes a while; then it says how many bytes of body came
+#   silent its answer to OPTIONS never comes
 import socket
 import ssl
 import sys
+import time
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1])
@@ -11,8 +14,9 @@ context.load_cert_chain(sys.argv[1])
 
 def request(conn):
     got = b""
-    while not got.endswith(b"\r\n\r\n"):
+    while b"\r\n\r\n" not in got:
         got += conn.recv(4096) or sys.exit("the client is gone")
+    return got.split(b"\r\n\r\n", 1)
 
 
 with socket.create_server(("127.0.0.1", 0)) as server:
@@ -21,7 +25,19 @@ with socket.create_server(("127.0.0.1", 0)) as server:
 request(conn)
 conn.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: TLS/1.0\r\nConnection: Upgrade\r\n\r\n")
 tls = context.wrap_socket(conn, server_side=True)
+if sys.argv[2] == "far":
+    time.sleep(0.3)
+if sys.argv[2] == "silent":
+    tls.recv(1)
+    sys.exit()
 tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-request(tls)
-tls.sendall(b"HTTP/1.0 200 OK\r\n\r\nhalf of the file")
-tls.shutdown(socket.SHUT_WR)  # of the socket: nothing is said in TLS
+header, body = request(tls)
+if sys.argv[2] == "cut":
+    tls.sendall(b"HTTP/1.0 200 OK\r\n\r\nhalf of the file")
+    tls.shutdown(socket.SHUT_WR)  # of the socket: nothing is said in TLS
+    sys.exit()
+n, whole = len(body), int(header.lower().split(b"content-length:")[1].split()[0])
+while n < whole:
+    n += len(tls.recv(65536) or sys.exit("the client is gone"))
+tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d" % (len(str(n)), n))
+tls.recv(1)

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <signal.h>
 
+enum { DOZE_MS = 2 };
+
 /* But for the very first one: our Finished is not acknowledged yet. */
 static void push_first_write(struct conn *c, int fd)
 {
@@ -22,12 +24,32 @@ static ssize_t transmit_refused(struct call *call)
 	return FAILED;
 }
 
-/* The talk goes on inside TLS. */
+/* The kernel says writable all the while, so an app that cannot wait in here would do nothing but come again. The peer's answer ends it. */
+static void doze(struct call *call)
+{
+	struct patience p = {.sending = true, .known = true, .until_ms = -1};
+
+	if (call->wait != WAIT_IN || conn_may_wait(call->fd, call->flags))
+		return;
+	conn_pause(call->c);
+	conn_wait(call->c, call->fd, WAIT_IN, now_ms() + DOZE_MS, &p);
+	conn_resume(call->c);
+}
+
+/* The talk goes on inside TLS. When the hold is full nothing goes on before the peer has answered, and the app may not read before it has written. */
 static ssize_t transmit_watched(struct call *call)
 {
 	struct conn *c = call->c;
 	size_t held = conn_hold(c, call->iov, call->n, call->done);
 
+	if (!held && call->done < call->room) {
+		record_readable(&c->rec, call->fd);
+		call->wait = conn_awaits_answer(c) ? WAIT_IN : WAIT_OUT;
+		if (call->wait == WAIT_IN && c->rec.ended) { /* it has gone instead */
+			errno = EPIPE;
+			return -1;
+		}
+	}
 	if (!conn_data_after(c)) {
 		record_end(&c->rec, call->fd, ENOMEM);
 		errno = ENOMEM;
@@ -61,6 +83,8 @@ static ssize_t transmit_open(struct call *call)
 
 	if (c->shut_write)
 		return transmit_shut(call->fd);
+	if (conn_overdue(c, call->fd))
+		return transmit_refused(call);
 	call->wait = WAIT_OUT;
 	if (c->talk && !conn_send_early(c, call->fd))
 		n = -1;
@@ -74,8 +98,10 @@ static ssize_t transmit_open(struct call *call)
 		push_first_write(c, call->fd);
 		return n;
 	}
-	if (errno == EAGAIN && !c->rec.send_error)
+	if (errno == EAGAIN && !c->rec.send_error) {
+		doze(call);
 		return AGAIN;
+	}
 	if (c->rec.send_error) {
 		errno = c->rec.send_error;
 		c->rec.send_error = EPIPE; /* as the kernel: the reason once, from then on EPIPE */
@@ -100,6 +126,7 @@ static ssize_t transmit_early(struct call *call)
 	call->wait = conn_advance(c, call->fd, held == 0);
 	if (held || !call->room)
 		return (ssize_t)held;
+	doze(call);
 	return AGAIN;
 }
 
