@@ -23,11 +23,14 @@ load helper
 }
 @test "a thread that takes descriptors of its own and closes them" { same_as_native -- contract unshared; }
 @test "bad pointers are EFAULT" { same_as_native -- contract pointers; }
-@test "a bad address of a name, an option, a poll set" { same_as_native -- contract bad_names; }
+@test "a bad address of a name, an option, a poll set" {
+  [ -z "$runtime" ] || skip "the sanitizer's runtime looks there first, and ends the program"
+  same_as_native -- contract bad_names
+}
 @test "a write into a hole in memory sends what is in front of it, and says how much" { same_as_native -- contract hole; }
 @test "TCP_FASTOPEN_CONNECT does not keep the connection waiting for the first bytes" { same_as_native -- contract fast_open; }
 @test "odd calls, drawn at random, answer as the kernel does" {
-  same_as_native -- odd 0 40
+  same_as_native -- odd 0 40 ${runtime:+gentle}
   [ "$(grep -c . native)" -gt 1000 ]
 }
 @test "1024 pieces, empty ones among them" { same_as_native -- contract pieces; }
@@ -52,7 +55,7 @@ END
 @test "a connection that the policy leaves alone: all as without the shim" {
   serve_plain
   policy "none to any"
-  for act in lowat linger abort oob rights rights_early unspec refused refused_later stale numbers pointers hole pieces zero fast_open bad_names; do
+  for act in lowat linger abort oob rights rights_early unspec refused refused_later stale numbers pointers hole pieces zero fast_open $([ -n "$runtime" ] || echo bad_names); do
     timeout 60 "$legacy/contract" localhost "$PORT" "$act" >native
     shim timeout 60 "$legacy/contract" localhost "$PORT" "$act" >shimmed
     diff native shimmed

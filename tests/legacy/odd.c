@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Calls as no program should make them, drawn from a seed, and what each of them says. usage: odd HOST PORT FIRST COUNT
+// Calls as no program should make them, drawn from a seed, and what each of them says. usage: odd HOST PORT FIRST COUNT [gentle]
 //
 // Each seed is one connection and one of the situations below; in it the same calls come with every seed, in every order: lengths and pointers that
 // cannot be, flags nobody needs, descriptors that do not fit. What a call answers, and the bytes it gives, is a line of output: natively and under the
 // shim the same. Where a call would wait, SO_RCVTIMEO ends it; what a call can find is there before it is made.
+//
+// gentle: all addresses are good, for a sanitizer's runtime, which looks there before anybody else does.
 #include "legacy.h"
 
 #include <limits.h>
@@ -25,6 +27,7 @@ enum { ARENA = 256 * 1024, PAGE = 4096 };
 static uint64_t state;
 static char *arena; /* ARENA bytes, then a page that is not there */
 static volatile sig_atomic_t pipes;
+static bool gentle;
 static int file, directory, ends[2];
 
 /* --- drawing */
@@ -43,7 +46,7 @@ static size_t length(void)
 	static const size_t small[] = {0, 1, 2, 3, 7, 100, 999, 4096, 5000, 16384, 16385, 70000};
 	static const size_t large[] = {INT_MAX, 0x7ffff000, 0x7ffff001, (size_t)UINT_MAX + 1, SSIZE_MAX, (size_t)SSIZE_MAX + 1, SIZE_MAX};
 
-	return draw(12) ? ONE_OF(small) : ONE_OF(large);
+	return draw(12) || gentle ? ONE_OF(small) : ONE_OF(large);
 }
 
 static const char constant[] = "this cannot be written";
@@ -51,7 +54,7 @@ static const char constant[] = "this cannot be written";
 /* Where n bytes may be, or not. */
 static char *place(size_t n)
 {
-	switch (draw(24)) {
+	switch (gentle ? 6 : draw(24)) {
 	case 0: return NULL;
 	case 1: return (char *)1;
 	case 2: return (char *)-4096;
@@ -60,6 +63,12 @@ static char *place(size_t n)
 	case 5: return (char *)constant;
 	default: return n <= ARENA ? arena + draw(PAGE) % (unsigned)(ARENA - n + 1) : arena;
 	}
+}
+
+/* An address with nothing behind it, in the place of a good one. */
+static void *bad(void *good)
+{
+	return gentle ? good : (void *)1;
 }
 
 static int some_flags(const int *list, size_t n)
@@ -150,11 +159,11 @@ static void do_recvfrom(int fd)
 	size_t n = length();
 	char *at = place(n);
 	int flags = FLAGS(receive_flags), odd = (int)draw(8);
-	socklen_t len = odd == 0 ? (socklen_t)-1 : odd == 1 ? 3 : sizeof from, *where = odd == 2 ? NULL : odd == 3 ? (socklen_t *)1 : &len;
+	socklen_t len = odd == 0 ? (socklen_t)-1 : odd == 1 ? 3 : sizeof from, *where = odd == 2 ? bad(&len) : &len;
 
 	memset(&from, '.', sizeof from);
 	arena_clean();
-	TELL(recvfrom(fd, at, n, flags, odd == 4 ? NULL : odd == 5 ? (struct sockaddr *)1 : (struct sockaddr *)&from, where), "recvfrom %zu %x odd %d", n, flags, odd);
+	TELL(recvfrom(fd, at, n, flags, odd == 4 ? NULL : odd == 5 ? bad(&from) : (struct sockaddr *)&from, where), "recvfrom %zu %x odd %d", n, flags, odd);
 	printf("  %d %08x\n", (int)len, sum((char *)&from, sizeof from));
 	tell_arena();
 }
@@ -180,7 +189,7 @@ static int count_of(size_t n)
 
 static struct iovec *pieces_at(void)
 {
-	return draw(20) ? pieces : (struct iovec *)(void *)(arena + ARENA);
+	return draw(20) || gentle ? pieces : (struct iovec *)(void *)(arena + ARENA);
 }
 
 static void do_readv(int fd)
@@ -213,7 +222,7 @@ static void do_recvmsg(int fd)
 	int flags = FLAGS(receive_flags);
 
 	arena_clean();
-	TELL(recvmsg(fd, draw(20) ? &msg : (struct msghdr *)1, flags), "recvmsg %zu %x", msg.msg_iovlen, flags);
+	TELL(recvmsg(fd, draw(20) ? &msg : bad(&msg), flags), "recvmsg %zu %x", msg.msg_iovlen, flags);
 	printf("  name %d control %zu flags %x\n", (int)msg.msg_namelen, msg.msg_controllen, msg.msg_flags);
 	tell_arena();
 }
@@ -232,7 +241,7 @@ static unsigned some_messages(void)
 		many[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &each[i], .msg_iovlen = 1}, .msg_len = 77};
 	}
 	/* only the first may be bad: the kernel keeps what goes wrong later for the next call, whichever that is (libstarttls.8) */
-	if (n && n < 20 && !draw(4))
+	if (n && n < 20 && !draw(4) && !gentle)
 		each[0].iov_base = NULL;
 	return n;
 }
@@ -249,12 +258,12 @@ static void tell_messages(unsigned n)
 static void do_recvmmsg(int fd)
 {
 	static const struct timespec waits[] = {{0, 0}, {1, 0}, {0, 1000000000}, {0, -1}, {-1, 0}};
-	struct timespec wait = ONE_OF(waits), *at = draw(2) ? NULL : draw(8) ? &wait : (struct timespec *)1;
+	struct timespec wait = ONE_OF(waits), *at = draw(2) ? NULL : draw(8) ? &wait : bad(&wait);
 	unsigned n = some_messages();
 	int flags = FLAGS(receive_flags);
 
 	arena_clean();
-	TELL(recvmmsg(fd, draw(20) ? many : (struct mmsghdr *)1, n, flags, at), "recvmmsg %u %x %s%ld", n, flags, at == &wait ? "" : "no ", wait.tv_sec);
+	TELL(recvmmsg(fd, draw(20) ? many : bad(many), n, flags, at), "recvmmsg %u %x %s%ld", n, flags, at == &wait ? "" : "no ", wait.tv_sec);
 	tell_messages(n);
 	tell_arena();
 }
@@ -308,7 +317,7 @@ static void do_sendto(int fd)
 	socklen_t len = odd == 0 ? (socklen_t)-1 : odd == 1 ? 1000 : odd == 2 ? 1 : sizeof to;
 
 	arena_fill();
-	TELL(sendto(fd, source(n), n, flags, odd == 3 ? (struct sockaddr *)1 : (struct sockaddr *)&to, len), "sendto %zu %x odd %d", n, flags, odd);
+	TELL(sendto(fd, source(n), n, flags, odd == 3 ? bad(&to) : (struct sockaddr *)&to, len), "sendto %zu %x odd %d", n, flags, odd);
 }
 
 static void source_pieces(size_t count)
@@ -341,7 +350,7 @@ static void do_sendmsg(int fd)
 	if (msg.msg_name)
 		((struct sockaddr *)msg.msg_name)->sa_family = AF_INET;
 	arena_fill();
-	TELL(sendmsg(fd, draw(20) ? &msg : (struct msghdr *)1, flags), "sendmsg %zu %x name %d of %d control %d of %zu", msg.msg_iovlen, flags, (int)msg.msg_namelen,
+	TELL(sendmsg(fd, draw(20) ? &msg : bad(&msg), flags), "sendmsg %zu %x name %d of %d control %d of %zu", msg.msg_iovlen, flags, (int)msg.msg_namelen,
 	     !!msg.msg_name, kind, msg.msg_control ? msg.msg_controllen : 0);
 }
 
@@ -351,7 +360,7 @@ static void do_sendmmsg(int fd)
 	int flags = FLAGS(send_flags);
 
 	arena_fill();
-	TELL(sendmmsg(fd, draw(20) ? many : (struct mmsghdr *)1, n, flags), "sendmmsg %u %x", n, flags);
+	TELL(sendmmsg(fd, draw(20) ? many : bad(many), n, flags), "sendmmsg %u %x", n, flags);
 	tell_messages(n);
 }
 
@@ -365,7 +374,7 @@ static int other(int fd)
 static void do_sendfile(int fd)
 {
 	static const off_t offsets[] = {0, 1, 4999, 5000, 6000, -1, LONG_MIN};
-	off_t at = ONE_OF(offsets), *where = draw(3) ? &at : draw(4) ? NULL : (off_t *)1;
+	off_t at = ONE_OF(offsets), *where = draw(3) ? &at : draw(4) ? NULL : bad(&at);
 	size_t n = length();
 	int in = other(fd), kind = in == file ? 0 : in == directory ? 1 : in == ends[0] ? 2 : in == ends[1] ? 3 : in == fd ? 4 : in;
 
@@ -408,7 +417,7 @@ static void do_getsockopt(int fd)
 	socklen_t n = odd == 0 ? 0 : odd == 1 ? 1 : odd == 2 ? (socklen_t)-1 : odd == 3 ? 3 : sizeof value;
 
 	memset(value, '.', sizeof value);
-	TELL(getsockopt(fd, option[0], option[1], odd == 4 ? (void *)1 : value, odd == 5 ? (socklen_t *)1 : &n), "getsockopt %d %d odd %u", option[0], option[1], odd);
+	TELL(getsockopt(fd, option[0], option[1], odd == 4 ? bad(value) : value, odd == 5 ? bad(&n) : &n), "getsockopt %d %d odd %u", option[0], option[1], odd);
 	printf("  %d %08x\n", (int)n, sum(value, sizeof value));
 }
 
@@ -425,7 +434,7 @@ static void do_setsockopt(int fd)
 		value[0] = -1;
 	if (option[1] == SO_RCVLOWAT)
 		value[0] &= 1; /* readiness does not follow it (libstarttls.8) */
-	TELL(setsockopt(fd, option[0], option[1], odd == 0 ? (void *)1 : odd == 4 ? NULL : value, odd == 1 ? 0 : odd == 2 ? (socklen_t)-1 : odd == 5 ? 2 : sizeof value),
+	TELL(setsockopt(fd, option[0], option[1], odd == 0 ? bad(value) : value, odd == 1 ? 0 : odd == 2 ? (socklen_t)-1 : odd == 5 ? 2 : sizeof value),
 	     "setsockopt %d %d %d odd %u", option[0], option[1], value[0], odd);
 }
 
@@ -450,7 +459,7 @@ static void do_ioctl(int fd)
 {
 	static const unsigned long requests[] = {FIONREAD, FIONREAD, 0x8905 /* SIOCATMARK */, FIOCLEX, FIONCLEX, TCGETS, FIOASYNC, 0x5411 /* TIOCOUTQ, far from settled */, 0x7777};
 	unsigned long request = ONE_OF(requests);
-	int value = 0, *at = draw(8) ? &value : (int *)1;
+	int value = 0, *at = draw(8) ? &value : bad(&value);
 
 	if (request == 0x5411)
 		request = FIONBIO;
@@ -463,8 +472,8 @@ static void do_ioctl(int fd)
 static void do_name(int fd)
 {
 	struct sockaddr_storage name = {0};
-	socklen_t lens[] = {sizeof name, 4, 0, (socklen_t)-1}, n = ONE_OF(lens), *len = draw(8) ? &n : (socklen_t *)1;
-	struct sockaddr *at = draw(8) ? (struct sockaddr *)&name : (struct sockaddr *)1;
+	socklen_t lens[] = {sizeof name, 4, 0, (socklen_t)-1}, n = ONE_OF(lens), *len = draw(8) ? &n : bad(&n);
+	struct sockaddr *at = draw(8) ? (struct sockaddr *)&name : bad(&name);
 
 	if (draw(2))
 		TELL(getpeername(fd, at, len), "getpeername");
@@ -477,7 +486,6 @@ static void do_name(int fd)
 static void do_other(int fd)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	static char *volatile nowhere = (char *)1;
 	struct iovec iov = {arena, 5};
 	struct stat st;
 	loff_t at = 0;
@@ -485,7 +493,7 @@ static void do_other(int fd)
 	switch (draw(26)) {
 	case 0: TELL(connect(fd, (struct sockaddr *)&to, sizeof to), "connect"); break;
 	case 1: TELL(connect(fd, (struct sockaddr *)&to, draw(20)), "connect, short"); break;
-	case 2: TELL(connect(fd, (struct sockaddr *)nowhere, sizeof to), "connect nowhere"); break;
+	case 2: TELL(connect(fd, bad(&to), sizeof to), "connect nowhere"); break;
 	case 3: TELL(bind(fd, (struct sockaddr *)&to, sizeof to), "bind"); break;
 	case 4: TELL(listen(fd, 1), "listen"); break;
 	case 5: TELL(accept(fd, NULL, NULL), "accept"); break;
@@ -674,7 +682,8 @@ int main(int argc, char **argv)
 	static void (*const situations[])(int fd) = {listen_to, talk, after_end, after_reset, after_shutdown};
 	unsigned long seed, end;
 
-	must(argc == 5, "five words");
+	must(argc == 5 || argc == 6, "five words, or six");
+	gentle = argc == 6;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	prepare();
 	seed = strtoul(argv[3], NULL, 10);
