@@ -166,6 +166,7 @@ static void await(int fd, int n)
 static char seen[4096];
 static volatile size_t too_many = IOV_MAX + 1; /* volatile: the compiler would know better */
 static volatile int negative = -1;
+static volatile size_t most = SIZE_MAX;
 
 static void see(const char *call, long answer)
 {
@@ -185,7 +186,7 @@ static void receive_edges(int fd, int peer)
 	struct msghdr msg = {.msg_iov = iov};
 	struct sockaddr_in from;
 	socklen_t n = sizeof(from);
-	char b[16] = "";
+	char b[16] = "", *volatile at = b;
 	int have = -1;
 
 	SEE(read(fd, b, 0));
@@ -201,6 +202,13 @@ static void receive_edges(int fd, int peer)
 	SEE(recvmsg(fd, &msg, MSG_DONTWAIT));
 	SEE(recv(fd, b, 0, MSG_DONTWAIT));
 	SEE(recv(fd, b, 1, MSG_DONTWAIT));
+	SEE(read(fd, at, most));
+	SEE(read(fd, (char *)-4096, 0));
+	SEE(recv(fd, at, most, MSG_DONTWAIT));
+	msg.msg_name = &from;
+	msg.msg_namelen = (socklen_t)-1;
+	SEE(recvmsg(fd, &msg, MSG_DONTWAIT));
+	SEE(recvmsg(fd, &msg, INT_MIN));
 	SEE(ioctl(fd, FIONREAD, &have) + have);
 	send(peer, "abcdefgh", 8, 0);
 	await(fd, 8);
@@ -237,6 +245,15 @@ static void send_edges(int fd, int peer)
 	SEE(writev(fd, iov, 2));
 	SEE(sendmsg(fd, &msg, 0));
 	SEE(sendto(fd, "d", 1, 0, NULL, 0));
+	SEE(sendto(fd, "d", 1, 0, (struct sockaddr *)b, 1000));
+	SEE(send(fd, "d", 1, MSG_FASTOPEN));
+	SEE(write(fd, b, most));
+	SEE(sendmsg(fd, &msg, INT_MIN));
+	*(struct cmsghdr *)(void *)b = (struct cmsghdr){sizeof(b) * 2, SOL_SOCKET, SCM_RIGHTS};
+	msg.msg_control = b;
+	msg.msg_controllen = sizeof(b);
+	SEE(sendmsg(fd, &msg, 0));
+	memset(b, 0, sizeof(b));
 	SEE(send(fd, "e", 1, MSG_NOSIGNAL));
 	SEE(dprintf(fd, "<%s-%d>", "f", 7));
 	SEE(dprintf(fd, "%s", ""));
@@ -254,6 +271,7 @@ static void many(int fd, int peer)
 	struct mmsghdr msgs[3] = {{.msg_hdr = {.msg_iov = &in[0], .msg_iovlen = 1}},
 				  {.msg_hdr = {.msg_iov = &in[1], .msg_iovlen = 1}},
 				  {.msg_hdr = {.msg_iov = &in[2], .msg_iovlen = 1}}};
+	struct timespec wait = {1000, 1}, never = {0, -1}, *volatile nowhere = (void *)1;
 	struct mmsghdr sends[2] = {{.msg_hdr = {.msg_iov = &out[0], .msg_iovlen = 1}},
 				   {.msg_hdr = {.msg_iov = &out[1], .msg_iovlen = 1}}};
 
@@ -261,9 +279,12 @@ static void many(int fd, int peer)
 	SEE(sendmmsg(fd, sends, 0, 0));
 	SEE(sends[0].msg_len * 10 + sends[1].msg_len);
 	SEE(recvmmsg(fd, msgs, 3, MSG_DONTWAIT, NULL));
+	SEE(recvmmsg(fd, msgs, 3, MSG_DONTWAIT, &never));
+	SEE(recvmmsg(fd, msgs, 3, MSG_DONTWAIT, nowhere));
 	send(peer, "vwxyz", 5, 0);
 	await(fd, 5);
-	SEE(recvmmsg(fd, msgs, 2, 0, NULL));
+	SEE(recvmmsg(fd, msgs, 2, 0, &wait));
+	SEE(wait.tv_sec);
 	SEE(recvmmsg(fd, msgs, 3, MSG_WAITFORONE, NULL));
 	SEE(msgs[0].msg_len * 10 + msgs[1].msg_len);
 }
@@ -271,8 +292,9 @@ static void many(int fd, int peer)
 static void files(int fd, int peer)
 {
 	FILE *f = tmpfile();
-	int file = fileno(f), ends[2];
-	off_t at = 3;
+	int file = fileno(f), ends[2], directory = open("/", O_RDONLY | O_DIRECTORY);
+	int sink = open("/dev/null", O_WRONLY);
+	off_t at = 3, before = -1;
 	char b[32] = "";
 
 	fputs("0123456789", f);
@@ -286,6 +308,20 @@ static void files(int fd, int peer)
 	SEE(sendfile(fd, file, &at, 400));
 	SEE(at);
 	SEE(sendfile(fd, file, &at, 4));
+	SEE(sendfile(fd, directory, NULL, 4));
+	SEE(sendfile(fd, directory, NULL, 0));
+	SEE(sendfile(fd, sink, NULL, 4));
+	SEE(sendfile(fd, file, &before, 4));
+	SEE(sendfile(fd, file, NULL, most));
+	if (pipe(ends) == 0) {
+		SEE(sendfile(fd, ends[0], NULL, 4));
+		SEE(sendfile(fd, ends[0], &at, 4));
+		SEE(splice(ends[0], NULL, fd, NULL, 0, 0));
+		SEE(splice(-1, NULL, fd, NULL, 1, 0));
+		close_pair(ends);
+	}
+	close(directory);
+	close(sink);
 	SEE(sendfile(fd, -1, &at, 4));
 	SEE(sendfile(fd, -1, NULL, 4));
 	SEE(recv(peer, b, 9, MSG_WAITALL));
