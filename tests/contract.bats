@@ -33,6 +33,21 @@ load helper
   same_as_native -- odd 0 40 ${runtime:+gentle}
   [ "$(grep -c . native)" -gt 1000 ]
 }
+@test "options that would show what is encrypted are refused, as by kernels that do not have them" {
+  serve
+  watch verify
+  shim timeout 60 "$legacy/contract" localhost "$PORT" encrypted >shimmed
+  diff - shimmed <<'END'
+220 220 
+220 peer.test ESMTP
+setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof start): EOPNOTSUPP
+getsockopt(fd, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &map, &n): ENOPROTOOPT
+setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof start): fine
+250 peer.test
+221 2.0.0 bye
+done
+END
+}
 @test "1024 pieces, empty ones among them" { same_as_native -- contract pieces; }
 @test "calls of length zero" { same_as_native -- contract zero; }
 @test "SCM_RIGHTS: another process goes on with the connection, inside TLS" { same_as_native -- contract rights; }

@@ -142,9 +142,19 @@ static SLOW void tell_error(int fd, const int *error, socklen_t n)
 		watch_connected(fd);
 }
 
+/* The kernel's own bytes, mapped into the app: they are encrypted. As from one that cannot. */
+static bool maps_bytes(int fd, int level, int name)
+{
+	return name == TCP_ZEROCOPY_RECEIVE && level == IPPROTO_TCP && table_has(fd);
+}
+
 HOOK int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	int result = real.getsockopt(fd, level, name, value, len), bytes;
+	int result, bytes;
+
+	if (maps_bytes(fd, level, name))
+		return fail(ENOPROTOOPT);
+	result = real.getsockopt(fd, level, name, value, len);
 
 	if (result == 0 && about_low_water(fd, level, name) && (bytes = low_water(fd, 0)))
 		memcpy(value, &bytes, *len < sizeof(bytes) ? *len : sizeof(bytes));
@@ -183,9 +193,24 @@ static SLOW int set_low_water(int fd, const void *value, socklen_t len)
 	return 0;
 }
 
+/* Where MSG_PEEK begins: where we look at records, that is. -1 is "at the front". */
+static SLOW int set_peek_offset(int fd, const void *value, socklen_t len)
+{
+	int at = 0;
+
+	if (len >= sizeof(at) && memory_readable(value, sizeof(at)))
+		memcpy(&at, value, sizeof(at));
+	if (at >= 0)
+		return fail(EOPNOTSUPP);
+	return real.setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, value, len);
+}
+
 HOOK int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	int result;
+
+	if (name == SO_PEEK_OFF && level == SOL_SOCKET && table_has(fd))
+		return set_peek_offset(fd, value, len);
 
 	if (about_low_water(fd, level, name))
 		return set_low_water(fd, value, len);

@@ -154,13 +154,14 @@ static void take_low_water(int fd, struct conn *c)
 	engine->low_water(table_more(c), bytes);
 }
 
-/* What the app says must not wait in the kernel for a SYN that waits for it: the peer may be the
- * one to speak first. */
-static void connect_at_once(int fd)
+/* What the app says must not wait in the kernel for a SYN that waits for it: the peer may be the one
+ * to speak first. And who looks at what has come begins at the front. */
+static void reset_options(int fd)
 {
-	int no = 0;
+	int no = 0, off = -1;
 
 	real.setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &no, sizeof(no));
+	real.setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &off, sizeof(off));
 }
 
 /* The conn for this connection, in the table; or NULL with *why. */
@@ -182,7 +183,7 @@ static struct conn *open_conn(int fd, struct dial *d, const char **why)
 	real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
 	if ((e = engine_get(why)) && (c = e->open(&d->order, why)))
 		take_low_water(fd, c);
-	connect_at_once(fd);
+	reset_options(fd);
 	if (c && !put(fd, c)) {
 		c = NULL;
 		*why = (unsigned)fd < TABLE_FDS ? "out of memory"
@@ -238,6 +239,8 @@ static struct conn *open_data(int fd, struct dial *d, const struct sockaddr *own
 	ask_busy = true;
 	real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &d->order.cookie, &n);
 	c = engine->open_data(&d->order, own, why);
+	if (c)
+		reset_options(fd);
 	if (c && !put(fd, c)) {
 		c = NULL;
 		*why = "out of memory, or the descriptor's number is too large";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The corners of a socket's contract. usage: contract HOST PORT
-//   lowat|linger|abort|oob|rights|rights_early|unspec|refused|refused_later|stale|numbers|daemon|unshared|pointers|hole|pieces|zero|fast_open|bad_names
+//   lowat|linger|abort|oob|rights|rights_early|unspec|refused|refused_later|stale|numbers|daemon|unshared|pointers|hole|pieces|zero|fast_open|bad_names|encrypted
 #include "legacy.h"
 
 #include <limits.h>
@@ -376,6 +376,28 @@ static void bad_names(char **argv)
 	finish(fd);
 }
 
+/* What the kernel would show is not what the peer has said, under the shim. */
+static void encrypted(char **argv)
+{
+	struct tcp_zerocopy_receive map = {.length = 4096};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), start = 0;
+	struct sockaddr_in to = peer_address(argv);
+	socklen_t n = sizeof map;
+	char bytes[9] = "";
+
+	setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof start);
+	must(connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "connect");
+	must(recv(fd, bytes, 4, MSG_PEEK) == 4 && recv(fd, bytes + 4, 4, MSG_PEEK) == 4, "recv");
+	printf("%s\n", bytes);
+	hear(fd, "220");
+	TELL(setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof start));
+	TELL(getsockopt(fd, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &map, &n));
+	start = -1;
+	TELL(setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof start));
+	ask(fd, "HELO legacy.test\r\n", "250");
+	finish(fd);
+}
+
 static void pieces(char **argv)
 {
 	static unsigned char out[200000], in[200000];
@@ -432,7 +454,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*act)(char **argv);
 	} acts[] = {{"lowat", lowat}, {"oob", oob}, {"rights", rights}, {"rights_early", rights_early}, {"unspec", unspec}, {"stale", stale},
-		    {"numbers", numbers}, {"daemon", be_daemon}, {"unshared", unshared}, {"pointers", pointers}, {"hole", hole}, {"pieces", pieces}, {"fast_open", fast_open}, {"bad_names", bad_names}, {"zero", zero}};
+		    {"numbers", numbers}, {"daemon", be_daemon}, {"unshared", unshared}, {"pointers", pointers}, {"hole", hole}, {"pieces", pieces}, {"fast_open", fast_open}, {"bad_names", bad_names}, {"encrypted", encrypted}, {"zero", zero}};
 
 	must(argc == 4, "four words");
 	for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
