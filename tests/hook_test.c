@@ -271,7 +271,7 @@ static void many(int fd, int peer)
 	struct mmsghdr msgs[3] = {{.msg_hdr = {.msg_iov = &in[0], .msg_iovlen = 1}},
 				  {.msg_hdr = {.msg_iov = &in[1], .msg_iovlen = 1}},
 				  {.msg_hdr = {.msg_iov = &in[2], .msg_iovlen = 1}}};
-	struct timespec wait = {1000, 1}, never = {0, -1}, *volatile nowhere = (void *)1;
+	struct timespec wait = {1000, 1}, endless = {0, -1}, *volatile nowhere = (void *)1;
 	struct mmsghdr sends[2] = {{.msg_hdr = {.msg_iov = &out[0], .msg_iovlen = 1}},
 				   {.msg_hdr = {.msg_iov = &out[1], .msg_iovlen = 1}}};
 
@@ -279,7 +279,7 @@ static void many(int fd, int peer)
 	SEE(sendmmsg(fd, sends, 0, 0));
 	SEE(sends[0].msg_len * 10 + sends[1].msg_len);
 	SEE(recvmmsg(fd, msgs, 3, MSG_DONTWAIT, NULL));
-	SEE(recvmmsg(fd, msgs, 3, MSG_DONTWAIT, &never));
+	SEE(recvmmsg(fd, msgs, 3, MSG_DONTWAIT, &endless));
 	SEE(recvmmsg(fd, msgs, 3, MSG_DONTWAIT, nowhere));
 	send(peer, "vwxyz", 5, 0);
 	await(fd, 5);
