@@ -101,8 +101,9 @@ struct engine {
 	/* As recv(2) without flags for n > 0 bytes, if more than that wait as plaintext; else 0: ask receive(). Takes no reference and needs none: c may
 	 * be any conn there ever was. Never blocks. */
 	size_t (*receive_waiting)(struct conn *, int fd, void *bytes, size_t n);
-	/* The process is about to fork(), and until TLS is up a connection cannot be shared: as a read, bring it up, or be refused; nothing is taken from the app's
-	 * point of view. Nothing on a descriptor that does not block. */
+	/* The process is about to fork(), and until TLS is up a connection cannot be shared: bring it up,
+	 * or be refused, as a read would, but for some seconds at most. Nothing on a descriptor that does
+	 * not block. */
 	void (*bring_up)(struct conn *, int fd);
 	/* As shutdown(2): close_notify, then FIN. */
 	int (*shutdown)(struct conn *, int fd, int how);

@@ -8,14 +8,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-enum { TICKET_MS = 2000, TICKETS_APART_MS = 100 };
+enum { TICKET_MS = 2000, TICKETS_APART_MS = 100, BRING_UP_MS = 5000 };
 
-void conn_settle(struct conn *c, int fd)
+static void settle_until(struct conn *c, int fd, int64_t until)
 {
 	struct pollfd p = {.fd = fd};
 	enum wait wait;
 
-	for (;;) {
+	while (now_ms() < until) {
 		wait = conn_advance(c, fd, true);
 		if (wait == WAIT_NONE && (c->phase != CONN_OPEN || !c->talk ||
 					  conn_send_early(c, fd) || c->rec.send_error))
@@ -35,6 +35,11 @@ void conn_settle(struct conn *c, int fd)
 	}
 }
 
+void conn_settle(struct conn *c, int fd)
+{
+	settle_until(c, fd, INT64_MAX);
+}
+
 void conn_bring_up(struct conn *c, int fd)
 {
 	int saved = errno;
@@ -45,7 +50,7 @@ void conn_bring_up(struct conn *c, int fd)
 	}
 	conn_lock(c);
 	if (!conn_settled(c) && conn_may_wait(fd, 0) && !conn_strange(c))
-		conn_settle(c, fd);
+		settle_until(c, fd, now_ms() + BRING_UP_MS);
 	call_ends(c);
 	errno = saved;
 }

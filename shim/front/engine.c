@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #define OBJECT "libstarttls-tls.so"
@@ -68,12 +69,12 @@ static const struct front front = {
 };
 
 /* Which process reads or writes first afterwards must not matter to those who will have the
- * connection. */
+ * connection. Where there are threads, one that forks must not wait for what another one is at. */
 static void bring_up(void)
 {
 	struct conn *c;
 
-	if (process_borrowed())
+	if (process_borrowed() || !__libc_single_threaded)
 		return;
 	for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1))
 		if (inherit_wish(fd) && (c = table_get(fd)))
