@@ -331,6 +331,25 @@ subprocess.run(["echo", "NOOP b"]); line()
 subprocess.run(["sh", "-c", "echo QUIT; cat >&9"], pass_fds=[9])'
 }
 
+@test "the parent ends last, unused and not waited for: the peer hears the end all the same" {
+  serve
+  watch verify
+  STARTTLS_LOG=$PWD/log timeout 20 "$legacy/tcpclient" localhost "$PORT" 0 "${under_shim[@]}" python3 -c '
+import os, pathlib, subprocess, time
+os.dup2(9, 2)
+os.read(0, 100)
+child = os.fork()
+if child == 0:
+    subprocess.run("true")
+    os._exit(0)
+os.close(0), os.close(1)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+os.write(9, b"a zombie")
+while not any("end" in f.read_text() for f in pathlib.Path("journal").glob("*.facts")): time.sleep(0.05)' >said
+  grep -q zombie said
+  facts "^end close_notify"
+}
+
 # refused COMMAND …: in place of NOOP the peer hears nothing in the clear; "$output" is what COMMAND said
 refused() {
   serve

@@ -24,6 +24,19 @@ static bool is_alive(pid_t pid)
 	       info.si_pid != pid;
 }
 
+void holders_bury(struct holders *h)
+{
+	int i, saved = errno;
+	pid_t pid;
+
+	for (i = 0; i < HOLDERS_MAX; i++) {
+		pid = atomic_load(&h->pids[i]);
+		if (pid && sys_has_ended(pid))
+			holders_strike(h, pid);
+	}
+	errno = saved;
+}
+
 int holders_others(struct holders *h, pid_t who)
 {
 	int i, living = 0, saved = errno;

@@ -136,6 +136,12 @@ struct meet *share_meet(struct record *rec)
 	return rec->share || have(rec) ? &rec->share->meet : NULL;
 }
 
+void share_bury(struct record *rec)
+{
+	if (rec->share)
+		holders_bury(&rec->share->holders);
+}
+
 void share_take_over(struct record *rec)
 {
 	struct share *s = rec->share;

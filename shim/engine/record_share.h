@@ -39,6 +39,8 @@ void share_begin(struct record *rec);
 bool share_elsewhere(const struct record *rec);
 /* Where that relay is to be found: there is a share afterwards. NULL: out of memory. */
 struct meet *share_meet(struct record *rec);
+/* In a relay: do not count those any more who have ended and were not waited for. */
+void share_bury(struct record *rec);
 /* Inside share_enter_early(): this process takes over from the one it is a copy of, if that has
  * done nothing since. */
 void share_take_over(struct record *rec);

@@ -79,6 +79,7 @@ void relay_look(struct relay *r)
 		return;
 	while (meet_serve(share_meet(&r->c->rec), r->listener, r->app_end))
 		;
+	share_bury(&r->c->rec);
 	if (record_shared(&r->c->rec))
 		return;
 	sys_close(r->app_end);

@@ -5,7 +5,7 @@
 
 #include "relay.h"
 
-enum { RELAY_ROOM = 64 * 1024, RELAY_LINGER_MS = 5000, RELAY_NAP_MS = 1000 };
+enum { RELAY_ROOM = 64 * 1024, RELAY_LINGER_MS = 5000, RELAY_NAP_MS = 250 };
 
 struct flow {
 	uint8_t *bytes; /* RELAY_ROOM of them */

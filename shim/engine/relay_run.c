@@ -283,6 +283,7 @@ static bool wait_for_app(struct relay *r, pid_t heir)
 {
 	while (!take_from_app(r)) {
 		look_for_heir(r, heir);
+		share_bury(&r->c->rec);
 		if (!record_shared(&r->c->rec))
 			return true;
 		sleep_until_event(r, nap(r));
