@@ -91,6 +91,68 @@ send_with_perl() {
   ' "$@"
 }
 
+# A relay of many processes, in a directory that its users may enter. It has no address of its own on the Internet but ::1, or it would take
+# the server for itself. The exit code is that of the first attempt, as with nullmailer.
+send_with_postfix() {
+  local dir=/var/lib/relay line said tail_PID code=''
+  rm -rf "$dir"
+  mkdir -p "$dir"/{etc,data,queue/{incoming,active,bounce,corrupt,defer,deferred,flush,hold,maildrop,pid,private,public,saved,trace}}
+  touch "$dir/etc/dynamicmaps.cf" log
+  [ ! -e policy ] || install -m 644 policy "$dir"
+  chmod 666 log
+  chmod 711 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR" # log is there
+  cat >"$dir/etc/main.cf" <<END
+compatibility_level = 3.6
+queue_directory = $dir/queue
+data_directory = $dir/data
+maillog_file = $dir/log
+maillog_file_prefixes = $dir
+daemon_directory = /usr/lib/postfix/sbin
+command_directory = $root/build/packages/postfix/usr/sbin
+shlib_directory = /usr/lib/postfix
+import_environment = MAIL_CONFIG POSTLOG_SERVICE POSTLOG_HOSTNAME LD_PRELOAD STARTTLS_RUN STARTTLS_POLICY STARTTLS_LOG ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+inet_interfaces = ::1
+inet_protocols = all
+myhostname = old.example
+mydestination =
+alias_maps =
+relayhost = [$1]:$2
+smtp_host_lookup = native
+smtp_tls_security_level = none
+END
+  cat >"$dir/etc/master.cf" <<'END'
+pickup  unix        n  -  n  60     1  pickup
+cleanup unix        n  -  n  -      0  cleanup
+qmgr    unix        n  -  n  300    1  qmgr
+rewrite unix        -  -  n  -      -  trivial-rewrite
+bounce  unix        -  -  n  -      0  bounce
+defer   unix        -  -  n  -      0  bounce
+smtp    unix        -  -  n  -      -  smtp
+postlog unix-dgram  n  -  n  -      1  postlogd
+END
+  chown -R postfix "$dir/queue" "$dir/data"
+  chown root "$dir/queue" "$dir/queue/pid"
+  chgrp postdrop "$dir/queue/public" "$dir/queue/maildrop"
+  : >"$dir/log"
+  (cd "$dir" && MAIL_CONFIG=$dir/etc "$root/build/packages/postfix/usr/sbin/sendmail" -C "$dir/etc" -i -f sender@example.org joe@mail.test) <"$3"
+  coproc relay { cd "$dir" && MAIL_CONFIG=$dir/etc exec "${launch[@]}" /usr/lib/postfix/sbin/master -c "$dir/etc" -d >out 2>&1 3>&-; }
+  exec {said}< <(exec tail -s 0.1 -f -n +1 "$dir/log" 3>&-)
+  tail_PID=$!
+  while [ -z "$code" ] && read -t 30 -r line <&"$said"; do
+    case $line in
+    *status=sent*) code=0 ;;
+    *status=deferred*) code=75 ;;
+    *status=bounced*) code=69 ;;
+    *) continue ;;
+    esac
+    echo "$line"
+  done
+  kill "$tail_PID" "$relay_PID"
+  exec {said}<&-
+  wait "$relay_PID" || true
+  return "${code:-1}"
+}
+
 # A shell: the connection is the descriptor of each of its children in turn, and its own in between.
 send_with_bash() {
   "${launch[@]}" bash -c '

@@ -27,6 +27,7 @@ program() {
   s_nail) echo s-nail ;;
   python) echo /usr/bin/python3 ;;
   nullmailer) echo /usr/lib/nullmailer/smtp ;;
+  postfix) echo /usr/lib/postfix/sbin/smtp ;;
   *) echo "$1" ;;
   esac
 }
@@ -117,6 +118,13 @@ keeps() {
 @test "Perl's Net::SMTP fails without the shim" { fails_alone perl 69; }
 @test "Perl's Net::SMTP delivers" { delivers perl; }
 @test "Perl's Net::SMTP makes no object and leaves our sentence in \$@" { keeps perl 75 "421 4.7.5 libstarttls: "; }
+
+@test "Postfix as a relay fails without the shim" { fails_alone postfix 69; }
+@test "Postfix as a relay delivers" { delivers postfix; }
+@test "Postfix as a relay keeps the mail in its queue" {
+  keeps postfix 75 "421 4.7.5 libstarttls: "
+  [ "$(find /var/lib/relay/queue/deferred -type f | wc -l)" = 1 ]
+}
 
 @test "a shell script fails without the shim" { fails_alone bash 69; }
 @test "a shell script delivers" { delivers bash; }
