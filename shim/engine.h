@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { ENGINE_ABI = 5 };
+enum { ENGINE_ABI = 6 };
 
 /* The head of every struct conn. Conns live in memory that is never given back, only used again, so refs may be read through a
  * stale pointer; whoever finds 0 has lost the race with the last close. Each table slot holds one reference, and each call in progress. */

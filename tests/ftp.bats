@@ -210,6 +210,48 @@ transfer() { run shim python3 "$root/tests/ftp_client.py" localhost "$PORT" "$1"
   [[ $output == "error_temp 421 libstarttls: the server did not answer inside TLS before the deadline"* ]]
 }
 
+# mute HOW get|put: the server does nothing on the data connection
+mute() {
+  faithless "$1"
+  policy "verify to any port $PORT proto ftp name mail.test ca $certs/ca.pem timeout 2"
+  run timeout 60 "${shim_command[@]}" python3 "$root/tests/ftp_client.py" localhost "$PORT" "wait-$2"
+  echo "$output"
+}
+
+@test "ftp: a data connection without a handshake: the download fails after the rule's timeout" {
+  mute mute get
+  [[ $output == *"data: ConnectionAbortedError"*"last reply: 425 libstarttls: the server did not bring TLS up before the deadline"* ]]
+}
+
+@test "ftp: so does the upload" {
+  mute mute put
+  [[ $output == *"last reply: 425 libstarttls: the server did not bring TLS up before the deadline"* ]]
+}
+
+@test "ftp: even if the server says at once that the transfer is done" {
+  mute over get
+  [[ $output == *"data: ConnectionAbortedError"*"last reply: "* ]]
+}
+
+@test "ftp: a program that writes without waiting for the server's 150 does not wait for ever, either" {
+  faithless deaf
+  policy "verify to any port $PORT proto ftp name mail.test ca $certs/ca.pem timeout 2"
+  run -0 timeout 60 "${shim_command[@]}" python3 - "$PORT" <<'END'
+import ftplib, socket, sys
+ftp = ftplib.FTP()
+ftp.connect("localhost", int(sys.argv[1]))
+ftp.login("joe", "x")
+data = socket.create_connection(ftp.makepasv())
+ftp.putcmd("STOR x")
+data.sendall(b"contents")
+try:
+    data.recv(1)
+except ConnectionAbortedError:
+    print("aborted")
+END
+  [ "$output" = aborted ]
+}
+
 # --- the rest
 
 @test "ftp: 100 MiB up and down" {

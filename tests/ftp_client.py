@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""ftp_client.py HOST PORT get|put|empty|abort|abort-polling|abort-blocking|wait: one transfer with ftplib, without TLS of its own; every reply of the server is printed. Exit 1 and
+"""ftp_client.py HOST PORT get|put|empty|abort|abort-polling|abort-blocking|wait|wait-get|wait-put: one transfer with ftplib, without TLS of its own; every reply of the server is printed. Exit 1 and
 the error's name when ftplib raises one."""
 import ftplib, io, sys
 
@@ -17,7 +17,7 @@ def reply():
 
 
 try:
-    ftp.connect(host, port, timeout=None if what in ("wait", "abort-blocking") else 30)  # None: it blocks in recv()
+    ftp.connect(host, port, timeout=None if what.startswith("wait") or what == "abort-blocking" else 30)  # None: it blocks in recv()
     ftp.login("joe", "x")
     ftp.voidcmd("TYPE I")
     if what.startswith("abort"):
@@ -29,6 +29,7 @@ try:
         reply()
         print(ftp.pwd())
         sys.exit()
+    what = what.removeprefix("wait-")
     data = ftp.transfercmd("RETR x" if what == "get" else "STOR x")
     try:
         if what == "get":
@@ -40,6 +41,7 @@ try:
         print("data: end")
     except OSError as error:
         print("data:", type(error).__name__)
+        data.close()
     reply()
     ftp.quit()
 except ftplib.all_errors as error:

@@ -5,6 +5,9 @@
   good    it does all it should          plain   data in the clear, although PROT P was agreed
   silent  no word inside TLS at all
   later   a login before PBSZ, and then no word
+  mute    no word on data connections
+  deaf    nor on the control connection, to a transfer
+  over    nor there, and its 226 comes with the 150
   cut     FIN without close_notify       other   another certificate there (DATA-CERTIFICATE), and no resumption
 
 and that says 226 whatever happens. Prints its port; serves one client; then prints what it received of an upload."""
@@ -36,6 +39,10 @@ def transfer(upload):
     data, _ = passive.accept()
     got = b""
     try:
+        if how in ("mute", "over"):
+            while data.recv(65536):
+                pass
+            return got
         if how != "plain":
             data = other.wrap_socket(data, server_side=True)
         if upload:
@@ -67,11 +74,15 @@ for line in lines:
         passive = socket.create_server(("127.0.0.1", 0))
         port = passive.getsockname()[1]
         answer = b"227 here (127,0,0,1,%d,%d)" % (port >> 8, port & 255)
+    elif word in (b"RETR", b"STOR", b"LIST") and how == "deaf":
+        continue
     elif word in (b"RETR", b"STOR", b"LIST"):
-        control.sendall(b"150 go\r\n")
+        control.sendall(b"150 go\r\n" + (b"226 done\r\n" if how == "over" else b""))
         received = transfer(word == b"STOR")
         if word == b"STOR":
             print("received", len(received), flush=True)
+        if how == "over":
+            continue
         answer = b"226 done"
     elif word == b"QUIT":
         answer = b"221 bye"

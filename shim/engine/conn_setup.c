@@ -16,9 +16,10 @@ bool conn_deadline_over(struct conn *c)
 			: proto->silence_s   ? proto->silence_s
 					     : DEFAULT_TIMEOUT_S;
 
-	/* While it is the app's turn nobody owes us an answer: it may take hours. Nor before the transfer has begun. */
+	/* While it is the app's turn nobody owes us an answer: it may take hours. Nor before the transfer has begun, or
+	 * the app behaves as if it had. */
 	if ((c->phase == CONN_TALK && talk_waits_for_app(c->talk)) ||
-	    (c->is_data && !transfer_started(c->transfer))) {
+	    (c->is_data && !c->spoke && !transfer_started(c->transfer))) {
 		c->deadline_ms = 0;
 		return false;
 	}

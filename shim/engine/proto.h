@@ -109,7 +109,7 @@ struct talk_data {
 			* the last */
 	enum side dialled_by;
 	bool transferring; /* the app has asked for a transfer, and its end is not in sight */
-	bool started;      /* the peer has agreed to it */
+	bool started;      /* the peer has agreed to it; so it stays until the next one */
 	bool uploading;    /* it is the app's to send */
 	const char *why;   /* set by the engine before it shows a unit: this transfer's data
 			    * connection was refused; else NULL */

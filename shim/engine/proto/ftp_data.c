@@ -79,6 +79,7 @@ static void announce(struct talk *t, enum side dialled_by, uint16_t port)
 		return;
 	talk_proto(t)->data.port = port;
 	talk_proto(t)->data.dialled_by = dialled_by;
+	talk_proto(t)->data.started = false;
 }
 
 /* ---- what the peer says */
@@ -151,7 +152,7 @@ static enum move transferred(struct talk *t, const struct ftp_line *line)
 	}
 	if (!line->last)
 		return p->seen & FTP_REPLACED ? MOVE_KEEP : MOVE_PASS;
-	p->data.transferring = p->data.started = p->data.uploading = false;
+	p->data.transferring = false;
 	if (!(p->seen & FTP_REPLACED))
 		return MOVE_PASS;
 	p->seen &= ~(unsigned)FTP_REPLACED;
