@@ -112,3 +112,25 @@ print(s.recv(1000))"
   posting
   [[ $output == *"503 Service Unavailable"*"before the deadline"* ]]
 }
+
+# posted HOW: a small request whose writer is done at once
+posted() {
+  upgrading far
+  run shim timeout 30 python3 -c "
+import socket, sys
+s = socket.create_connection(('127.0.0.1', $PORT))
+s.sendall(b'POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 5\\r\\n\\r\\nhello')
+$1"
+  echo "$output"
+  read -r got <&"$peer"
+  [ "$got" = 5 ]
+}
+
+@test "http: half close while the server has not answered OPTIONS: the request arrives, and its answer" {
+  posted "s.shutdown(socket.SHUT_WR); print(s.recv(100))"
+  [[ $output == *"200 OK"*"5'" ]]
+}
+@test "http: half close without blocking: the same" { posted "s.setblocking(False); s.shutdown(socket.SHUT_WR); s.setblocking(True); print(s.recv(100))"; }
+@test "http: close() while the server has not answered OPTIONS: the request arrives" { posted "s.close()"; }
+@test "http: close() without blocking: the same" { posted "s.setblocking(False); s.close()"; }
+@test "http: exit: the same" { posted "import os; s.setblocking(False); os.dup(s.fileno()); sys.exit()"; }

@@ -39,5 +39,6 @@ if sys.argv[2] == "cut":
 n, whole = len(body), int(header.lower().split(b"content-length:")[1].split()[0])
 while n < whole:
     n += len(tls.recv(65536) or sys.exit("the client is gone"))
+print(n, flush=True)
 tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d" % (len(str(n)), n))
 tls.recv(1)

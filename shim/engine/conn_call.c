@@ -32,8 +32,11 @@ bool conn_strange(const struct conn *c)
 
 bool conn_has_held(const struct conn *c)
 {
-	return (c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL) &&
-	       c->talk && c->spoke && !conn_strange(c);
+	bool early = c->phase == CONN_TALK || c->phase == CONN_SHAKE || c->phase == CONN_REDIAL;
+
+	if (!c->talk || conn_strange(c))
+		return false;
+	return early ? c->spoke : conn_awaits_answer(c) && talk_said(c->talk).n;
 }
 
 /* Small writes may be held back by Nagle's algorithm until the peer acknowledges what went before,
@@ -55,7 +58,7 @@ bool conn_finish_writing(struct conn *c, int fd)
 {
 	if (!c->shut_write || c->shut_done || c->phase != CONN_OPEN)
 		return true;
-	if (c->talk && !conn_send_early(c, fd))
+	if (c->talk && (!conn_send_early(c, fd) || conn_has_held(c)))
 		return true;
 	record_notify_last(&c->rec, fd);
 	if (record_unsent(&c->rec) && !c->rec.send_error)

@@ -10,6 +10,13 @@
 
 enum { TICKET_MS = 2000, TICKETS_APART_MS = 100, BRING_UP_MS = 5000 };
 
+/* Inside TLS what is held waits for the peer's answer. WAIT_NONE: for nothing any more. */
+static enum wait hear_answer(struct conn *c, int fd)
+{
+	record_readable(&c->rec, fd);
+	return c->rec.ended || conn_overdue(c, fd) || !conn_awaits_answer(c) ? WAIT_NONE : WAIT_IN;
+}
+
 static void settle_until(struct conn *c, int fd, int64_t until)
 {
 	struct pollfd p = {.fd = fd};
@@ -17,6 +24,8 @@ static void settle_until(struct conn *c, int fd, int64_t until)
 
 	while (now_ms() < until) {
 		wait = conn_advance(c, fd, true);
+		if (c->phase == CONN_OPEN && conn_has_held(c))
+			wait = hear_answer(c, fd);
 		if (wait == WAIT_NONE && (c->phase != CONN_OPEN || !c->talk ||
 					  conn_send_early(c, fd) || c->rec.send_error))
 			return;
@@ -265,8 +274,8 @@ void conn_finish(struct conn *c, int fd)
 		return;
 	}
 	conn_lock(c);
-	if (c->phase == CONN_OPEN && !conn_strange(c) && (!c->talk || conn_send_early(c, fd)) &&
-	    !record_shared(&c->rec)) {
+	if (c->phase == CONN_OPEN && !conn_strange(c) && !conn_has_held(c) &&
+	    (!c->talk || conn_send_early(c, fd)) && !record_shared(&c->rec)) {
 		if (!c->shut_done)
 			record_notify(&c->rec, fd);
 		record_readable(&c->rec, fd);

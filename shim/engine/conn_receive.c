@@ -95,8 +95,10 @@ static ssize_t receive_open(struct call *call)
 	saved = errno;
 	if (n < 0 && saved == ECONNRESET)
 		conn_data_failed(c, "the data connection was cut short", true);
-	if (c->talk) /* the talk inside TLS may have had an answer */
+	if (c->talk) { /* the talk inside TLS may have had an answer */
 		conn_send_early(c, call->fd);
+		conn_finish_writing(c, call->fd);
+	}
 	errno = saved;
 	if (n >= 0)
 		return n;
