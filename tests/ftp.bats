@@ -166,6 +166,12 @@ transfer() { run shim python3 "$root/tests/ftp_client.py" localhost "$PORT" "$1"
   [[ $output == *"data: ConnectionResetError"*"last reply: 426 libstarttls: the data connection was cut short"* ]]
 }
 
+@test "ftp: so is a listing" {
+  faithless cut
+  transfer list
+  [[ $output == *"data: ConnectionResetError"*"last reply: 426 libstarttls: the data connection was cut short"* ]]
+}
+
 @test "ftp: a data connection of somebody else: no byte, and the 226 is a 425" {
   faithless other "$certs/untrusted.pem"
   transfer get
@@ -285,13 +291,13 @@ END
   [ "$(grep -c 'reused' "$server/log")" -ge 3 ]
 }
 
-# many_transfers passive|active: listings, downloads and uploads in one login, each on a data connection that resumes the one session
+# many_transfers passive|active [HOST]: listings, downloads and uploads in one login, each on a data connection that resumes the one session
 many_transfers() {
   shimmed
   file up 40000
-  run -0 "${launch[@]}" /usr/bin/python3 - "$1" <<'END'
+  run -0 "${launch[@]}" /usr/bin/python3 - "$1" "${2-mail.test}" <<'END'
 import ftplib, io, sys
-ftp = ftplib.FTP("mail.test", "joe", "x", timeout=60)
+ftp = ftplib.FTP(sys.argv[2], "joe", "x", timeout=60)
 ftp.set_pasv(sys.argv[1] == "passive")
 sent = open("up", "rb").read()
 for i in range(3):
@@ -320,6 +326,58 @@ END
   "${launch[@]}" lftp -c 'set net:max-retries 1; open -u joe,x mail.test; put up -o stored; get stored -o down'
   cmp up "$server/home/stored"
   cmp up down
+}
+
+# old_tls: TLS 1.2 for every server and client from here on
+old_tls() {
+  printf '%s\n' "openssl_conf = all" "[all]" "ssl_conf = ssl" "[ssl]" "system_default = old" "[old]" "MaxProtocol = TLSv1.2" >openssl.cnf
+  export OPENSSL_CONF=$PWD/openssl.cnf
+}
+
+@test "ftp: many transfers in one login, TLS 1.2, vsftpd" { old_tls && serving vsftpd good && many_transfers passive && run -1 grep -v tls=1.2 log; }
+@test "ftp: many transfers in one login, TLS 1.2, ProFTPD" { old_tls && serving proftpd good && many_transfers active && run -1 grep -v tls=1.2 log; }
+
+# over_ipv6 passive|active: EPSV and EPRT
+over_ipv6() {
+  echo "::1 mail6.test" >>/etc/hosts
+  serving vsftpd good listen=NO listen_ipv6=YES
+  many_transfers "$1" mail6.test
+  run -1 grep -v 'addr=::1' log
+}
+
+@test "ftp: IPv6, passive" { over_ipv6 passive; }
+@test "ftp: IPv6, active" { over_ipv6 active; }
+
+@test "ftp: a data connection that is never used is no harm to the next" {
+  serving vsftpd good
+  shimmed
+  file "$server/home/there" 40000
+  run -0 "${launch[@]}" /usr/bin/python3 - <<'END'
+import ftplib, socket
+ftp = ftplib.FTP("mail.test", "joe", "x", timeout=60)
+for close in (True, False, True):
+    unused = socket.create_connection(ftp.makepasv())
+    if close:
+        unused.close()
+    with open("down", "wb") as file:
+        ftp.retrbinary("RETR there", file.write)
+ftp.quit()
+END
+  cmp "$server/home/there" down
+}
+
+@test "ftp, lftp: a tree over four connections at once, and a file in four pieces" {
+  needs_runtime lftp
+  serving vsftpd good
+  shimmed
+  mkdir "$server/home/tree"
+  for i in {1..12}; do file "$server/home/tree/$i" "$((i * 3000))"; done
+  file "$server/home/large" 400000
+  chown -R joe: "$server/home"
+  "${launch[@]}" lftp --norc -c "set ftp:ssl-allow no; set net:max-retries 2; set net:timeout 30; set cmd:fail-exit yes; open -u joe,x mail.test; mirror -P 4 tree copy; pget -n 4 large -o large"
+  diff -r "$server/home/tree" copy
+  cmp "$server/home/large" large
+  run -1 grep -vE 'starttls (verified|refused .*proto=ftp-data)' log
 }
 
 @test "ftp: a foreign address in 227 is not dialled" {

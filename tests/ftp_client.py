@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""ftp_client.py HOST PORT get|put|empty|abort|abort-polling|abort-blocking|wait|wait-get|wait-put: one transfer with ftplib, without TLS of its own; every reply of the server is printed. Exit 1 and
+"""ftp_client.py HOST PORT get|put|empty|abort|abort-polling|abort-blocking|wait|wait-get|wait-put|list: one transfer with ftplib, without TLS of its own; every reply of the server is printed. Exit 1 and
 the error's name when ftplib raises one."""
 import ftplib, io, sys
 
@@ -30,9 +30,9 @@ try:
         print(ftp.pwd())
         sys.exit()
     what = what.removeprefix("wait-")
-    data = ftp.transfercmd("RETR x" if what == "get" else "STOR x")
+    data = ftp.transfercmd({"get": "RETR x", "list": "LIST"}.get(what, "STOR x"))
     try:
-        if what == "get":
+        if what in ("get", "list"):
             while piece := data.recv(8192):
                 print("data:", piece)
         elif what == "put":
