@@ -14,21 +14,28 @@ _Static_assert(sizeof(off_t) == 8, "fcntl64 and sendfile64 are taken for aliases
  * again. */
 static _Thread_local bool looking;
 
-static void *find(const char *name, void *otherwise)
+/* With signals kept out. May change errno. */
+static void *look_up(const char *name, void *otherwise)
 {
-	int error = errno;
-	uint64_t signals;
 	void *found;
 
 	if (looking)
 		return NULL;
-	signals = quiet_begin();
 	looking = true;
 	found = dlsym(RTLD_NEXT, name);
 	looking = false;
+	return found ? found : otherwise;
+}
+
+static void *find(const char *name, void *otherwise)
+{
+	int error = errno;
+	uint64_t signals = quiet_begin();
+	void *found = look_up(name, otherwise);
+
 	quiet_end(signals);
 	errno = error;
-	return found ? found : otherwise;
+	return found;
 }
 
 static long absent(long answer)
@@ -61,12 +68,16 @@ struct real real = {REAL_FUNCTIONS(POINT)};
 
 void real_all(void)
 {
+	int error = errno;
+	uint64_t signals = quiet_begin();
 	void *found;
 
 #define LOOK_UP(type, name, params, args, without) \
-	if (real.name == first_##name && (found = find(#name, kernel_##name))) \
+	if (real.name == first_##name && (found = look_up(#name, kernel_##name))) \
 		real.name = found;
 	REAL_FUNCTIONS(LOOK_UP)
+	quiet_end(signals);
+	errno = error;
 }
 
 void *real_symbol(void *handle, const char *name)
