@@ -194,3 +194,67 @@ int main(void)
 END
   expect="1048575 in 20000 rows" does ./async
 }
+
+@test "libpq's pipeline: hundreds of queries on the way, and both directions full" {
+  needs_private
+  gcc -I"$(pg_config --includedir)" -o pipeline -x c - -lpq <<'END'
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { QUERIES = 2000, AHEAD = 300 };
+
+/* Send as long as no more than AHEAD are on the way. */
+static void ask(PGconn *c, int *asked, int answered)
+{
+	static char large[20000];
+	const char *values[] = {memset(large, 'x', sizeof large - 1)};
+
+	while (*asked < QUERIES && *asked - answered < AHEAD) {
+		PQsendQueryParams(c, "select repeat($1, 2)", 1, NULL, values, NULL, NULL, 0);
+		if (++*asked % 100 == 0)
+			PQpipelineSync(c);
+	}
+}
+
+/* NULL stands behind each result. */
+static int take(PGconn *c)
+{
+	PGresult *r;
+	int rows = 0;
+
+	while (!PQisBusy(c) && ((r = PQgetResult(c)) || (!PQisBusy(c) && (r = PQgetResult(c))))) {
+		rows += PQresultStatus(r) == PGRES_TUPLES_OK && PQgetlength(r, 0, 0) == 2 * 19999;
+		PQclear(r);
+	}
+	return rows;
+}
+
+int main(void)
+{
+	PGconn *c = PQconnectdb("");
+	int asked = 0, answered = 0;
+
+	if (PQstatus(c) != CONNECTION_OK) {
+		fprintf(stderr, "%s", PQerrorMessage(c));
+		return 1;
+	}
+	PQsetnonblocking(c, 1);
+	PQenterPipelineMode(c);
+	while (answered < QUERIES) {
+		struct pollfd p = {PQsocket(c), POLLIN, 0};
+
+		ask(c, &asked, answered);
+		if (PQflush(c) == 1)
+			p.events |= POLLOUT;
+		if (poll(&p, 1, 30000) <= 0 || !PQconsumeInput(c))
+			return 2;
+		answered += take(c);
+	}
+	printf("%d answers\n", answered);
+	return 0;
+}
+END
+  expect="2000 answers" does ./pipeline
+}
