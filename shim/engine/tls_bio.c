@@ -3,7 +3,7 @@
  * wire; it makes no system call, so it can neither raise SIGPIPE nor land in our own hooks
  * (OpenSSL's socket BIO does both). */
 #include "tls_local.h"
-#include <pthread.h>
+#include <stdatomic.h>
 
 static int lend(BIO *bio, char *bytes, size_t n, size_t *got)
 {
@@ -39,24 +39,28 @@ static long control(BIO *bio, int what, long n, void *arg)
 	return what == BIO_CTRL_FLUSH;
 }
 
-static BIO_METHOD *method;
-
-static void make_method(void)
+/* Made at first use; again at the next one when memory was out. */
+static BIO_METHOD *get_method(void)
 {
-	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "starttls");
+	static BIO_METHOD *_Atomic method;
+	BIO_METHOD *made, *there = atomic_load(&method);
 
-	if (m && BIO_meth_set_read_ex(m, lend) && BIO_meth_set_write_ex(m, take) &&
-	    BIO_meth_set_ctrl(m, control))
-		method = m;
+	if (there)
+		return there;
+	made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "starttls");
+	if (made && BIO_meth_set_read_ex(made, lend) && BIO_meth_set_write_ex(made, take) &&
+	    BIO_meth_set_ctrl(made, control) &&
+	    atomic_compare_exchange_strong(&method, &there, made))
+		return made;
+	BIO_meth_free(made);
+	return there; /* another thread's, if any */
 }
 
 BIO *bio_for(struct tls *t)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	BIO *bio;
+	BIO_METHOD *method = get_method();
+	BIO *bio = method ? BIO_new(method) : NULL;
 
-	pthread_once(&once, make_method);
-	bio = method ? BIO_new(method) : NULL;
 	if (bio) {
 		BIO_set_data(bio, t);
 		BIO_set_init(bio, 1);
