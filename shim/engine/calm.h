@@ -22,7 +22,7 @@ static inline void calm_take(struct calm *l)
 {
 	uint64_t was;
 
-	sys_block_signals(&was);
+	was = quiet_begin();
 	pthread_mutex_lock(&l->mutex);
 	l->signals = was;
 }
@@ -32,7 +32,7 @@ static inline void calm_give(struct calm *l)
 	uint64_t was = l->signals;
 
 	pthread_mutex_unlock(&l->mutex);
-	sys_restore_signals(was);
+	quiet_end(was);
 }
 
 #endif

@@ -47,7 +47,7 @@ void conn_tick(void)
 
 	if (conn_nested())
 		return;
-	sys_block_signals(&signals); /* the app is in poll(), and a handler may leave that for good */
+	signals = quiet_begin(); /* the app is in poll(), and a handler may leave that for good */
 	atomic_store(&conn_due, INT64_MAX);
 	for (c = conn_first(); c; c = c->next) {
 		if (!atomic_load(&c->ref.refs) || !conn_lock_unless_left(c, -1))
@@ -57,6 +57,6 @@ void conn_tick(void)
 			look_after(c, c->rec.fd);
 		conn_unlock(c);
 	}
-	sys_restore_signals(signals);
+	quiet_end(signals);
 	errno = saved;
 }

@@ -119,9 +119,9 @@ bool conn_look_around(void)
 	uint64_t signals;
 	bool nested;
 
-	sys_block_signals(&signals);
+	signals = quiet_begin();
 	nested = look_around();
-	sys_restore_signals(signals);
+	quiet_end(signals);
 	return nested;
 }
 
@@ -149,7 +149,7 @@ static inline void end(void)
 
 static __attribute__((noinline, cold)) void be_quiet(struct conn *c)
 {
-	sys_block_signals(&c->signals);
+	c->signals = quiet_begin();
 	c->quiet = true;
 }
 
@@ -218,7 +218,7 @@ void conn_unlock(struct conn *c)
 	lock_give(&c->lock);
 	end();
 	if (quiet)
-		sys_restore_signals(signals);
+		quiet_end(signals);
 }
 
 /* --- waiting without it */
@@ -231,7 +231,7 @@ void conn_pause(struct conn *c)
 	holds[conn_depth - 1].waits = true;
 	lock_give(&c->lock);
 	if (quiet)
-		sys_restore_signals(signals);
+		quiet_end(signals);
 }
 
 void conn_resume(struct conn *c)

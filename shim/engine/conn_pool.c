@@ -83,7 +83,7 @@ void conn_put(struct conn *c)
 
 	if (atomic_fetch_sub(&c->ref.refs, 1) != 1)
 		return;
-	sys_block_signals(&signals);
+	signals = quiet_begin();
 	lock_take(&c->lock); /* nobody else can have it: for fork() only */
 	wipe(c);
 	lock_give(&c->lock);
@@ -91,7 +91,7 @@ void conn_put(struct conn *c)
 	c->next_free = idle;
 	idle = c;
 	calm_give(&pool_lock);
-	sys_restore_signals(signals);
+	quiet_end(signals);
 }
 
 static _Thread_local struct conn *only; /* a vfork() child shares it with the thread it came from */

@@ -116,17 +116,6 @@ static inline bool sys_has_ended(pid_t pid)
 	return ended;
 }
 
-/* quiet.h; was: what sys_restore_signals() wants. */
-static inline void sys_block_signals(uint64_t *was)
-{
-	*was = quiet_begin();
-}
-
-static inline void sys_restore_signals(uint64_t was)
-{
-	quiet_end(was);
-}
-
 /* Bytes nobody can guess; n at most 256, so it is all or nothing. May wait for the kernel's first
  * entropy after boot. */
 static inline bool sys_random(void *bytes, size_t n)
