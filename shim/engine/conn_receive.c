@@ -294,7 +294,9 @@ int conn_readable(struct conn *c, int fd, int *bytes)
 	wait = conn_strange(c) ? WAIT_IN : conn_advance(c, fd, true);
 	switch (c->phase) {
 	case CONN_OPEN:
-		*bytes = (int)record_readable(&c->rec, fd);
+		/* Without unread bytes there are none for the app (record.h), and to look would be to
+		 * take the socket's error, which nobody would be told then. */
+		*bytes = unread ? (int)record_readable(&c->rec, fd) : 0;
 		break;
 	case CONN_CLEAR:
 	case CONN_REFUSED:

@@ -104,7 +104,7 @@ static ssize_t transmit_open(struct call *call)
 	}
 	if (c->rec.send_error) {
 		errno = c->rec.send_error;
-		c->rec.send_error = EPIPE; /* as the kernel: the reason once, from then on EPIPE */
+		record_told_sending(&c->rec);
 	}
 	return FAILED;
 }

@@ -101,6 +101,9 @@ ssize_t record_receive(struct record *rec, int fd, const struct iovec *iov, size
 /* The app has been told the error at which the session ended. As from the kernel, it is told
  * once: from then on reading says end of stream, and writing EPIPE. */
 void record_told(struct record *rec);
+/* The same, of send_error, to who writes. Where end of stream would end the data, too, who reads is
+ * still told. */
+void record_told_sending(struct record *rec);
 
 /* Seal and send what iov holds behind its first `skip` bytes. Returns the bytes the app may count
  * as written; -1 with errno: EAGAIN, EPIPE, ECONNRESET, EIO when this process has lost touch with

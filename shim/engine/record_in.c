@@ -273,6 +273,13 @@ void record_told(struct record *rec)
 	rec->error = 0;
 }
 
+void record_told_sending(struct record *rec)
+{
+	if (rec->error == rec->send_error && !rec->eof_delimits)
+		rec->error = 0;
+	rec->send_error = EPIPE;
+}
+
 size_t record_readable(struct record *rec, int fd)
 {
 	size_t got;

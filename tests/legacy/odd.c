@@ -536,7 +536,7 @@ static call *const sending[] = {do_write, do_send, do_sendto, do_writev, do_send
 static call *const asking[] = {do_poll, do_select, do_getsockopt, do_setsockopt, do_fcntl, do_ioctl, do_name, do_other};
 static call *const receiving_mostly[] = {do_read, do_recv, do_recv, do_recvfrom, do_readv, do_recvmsg, do_recvmmsg, do_poll, do_ioctl, do_getsockopt, do_fcntl};
 
-static call *const asking_of_others[] = {do_getsockopt, do_setsockopt, do_name, do_other}; /* nothing that can see the greeting come */
+static call *const asking_of_others[] = {do_getsockopt, do_setsockopt, do_name}; /* nothing that can see the greeting come */
 
 static void wait_at_most(int fd, long us)
 {
