@@ -62,8 +62,8 @@ static int filter(const struct asked *a)
 	int idle = 0;
 
 	for (size_t i = 0; i < a->words; i++)
-		for (fd_mask left = a->sets[0][i]; left; left &= left - 1) {
-			int bit = __builtin_ctzl((unsigned long)left);
+		for (unsigned long left = (unsigned long)a->sets[0][i]; left; left &= left - 1) {
+			int bit = __builtin_ctzl(left);
 
 			if (!is_idle((int)i * WORD + bit))
 				continue;
