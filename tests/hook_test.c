@@ -186,7 +186,8 @@ static void receive_edges(int fd, int peer)
 	struct msghdr msg = {.msg_iov = iov};
 	struct sockaddr_in from;
 	socklen_t n = sizeof(from);
-	char b[16] = "", *volatile at = b;
+	static char b[16]; /* not on the stack: 2 GiB further on, the address space may end */
+	char *volatile at = b;
 	int have = -1;
 
 	SEE(read(fd, b, 0));
