@@ -268,7 +268,8 @@ void conn_finish(struct conn *c, int fd)
 	int saved = errno;
 	bool rest;
 
-	/* A handler that calls exit(): what it interrupted was not finished: there is nothing to add. */
+	/* A handler that calls exit(): what it interrupted was not finished: there is nothing to
+	 * add. */
 	if (conn_nested()) {
 		conn_put(c);
 		return;

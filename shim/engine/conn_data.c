@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * conn_data: what FTP asks of a conn beside moving bytes. A control connection (c->transfer, and a talk that goes on inside TLS) announces
- * data connections and hears of their failure; a data connection (c->is_data) resumes its session and reports.
+ * conn_data: what FTP asks of a conn beside moving bytes. A control connection (c->transfer, and a
+ * talk that goes on inside TLS) announces data connections and hears of their failure; a data
+ * connection (c->is_data) resumes its session and reports.
  *
  *   control: look at 150 ─► started ─► kick ─► data: handshake
  *
- * Surprising: the app waits for the peer's first byte of data, the peer for our ClientHello, and for the rest of the handshake before it listens to an
- * ABOR, though the app will never read what it has asked for. So once the transfer has begun the calls on the control connection drive the
+ * Surprising: the app waits for the peer's first byte of data, the peer for our ClientHello, and
+ * for the rest of the handshake before it listens to an ABOR, though the app will never read what
+ * it has asked for. So once the transfer has begun the calls on the control connection drive the
  * handshake, too. */
 #include "conn_call.h"
 #include "sys.h"

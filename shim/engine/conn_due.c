@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * conn_due: what has to be done although nothing happens on the descriptor that the app waits for: refuse a peer that is late, and go on with
- * the handshake of a data connection nobody reads from. There is no thread for it: the hooks of poll() and select() sleep no longer than until
- * conn_due and then call conn_tick(). A refused connection is readable to the kernel, so the app's own poll() tells of it.
+ * conn_due: what has to be done although nothing happens on the descriptor that the app waits for:
+ * refuse a peer that is late, and go on with the handshake of a data connection nobody reads from.
+ * There is no thread for it: the hooks of poll() and select() sleep no longer than until conn_due
+ * and then call conn_tick(). A refused connection is readable to the kernel, so the app's own
+ * poll() tells of it.
  *
- * Surprising: conn_due is never put off, only met: a deadline that no longer matters costs one look at all connections. */
+ * Surprising: conn_due is never put off, only met: a deadline that no longer matters costs one look
+ * at all connections. */
 #include "conn_call.h"
 #include "conn_setup.h"
 #include "sys.h"
 #include <errno.h>
 
-enum {
-	HANDSHAKE_MS = 20
-}; /* how often a data connection's handshake is looked after while the app waits for something else */
+/* How often a data connection's handshake is looked after while the app waits for something
+ * else. */
+enum { HANDSHAKE_MS = 20 };
 
 _Atomic int64_t conn_due = INT64_MAX;
 
@@ -52,8 +55,8 @@ void conn_tick(void)
 	for (c = conn_first(); c; c = c->next) {
 		if (!atomic_load(&c->ref.refs) || !conn_lock_unless_left(c, -1))
 			continue;
-		if (!record_shared(
-			    &c->rec)) /* who of several processes brings TLS up is for their calls to say */
+		/* Who of several processes brings TLS up is for their calls to say. */
+		if (!record_shared(&c->rec))
 			look_after(c, c->rec.fd);
 		conn_unlock(c);
 	}

@@ -26,7 +26,8 @@
 
 enum { HOLDS = 4 }; /* a call, and calls in handlers within handlers */
 
-/* One call in progress in this thread, outermost first. It stands here before it takes the lock, and until it has given it back. */
+/* One call in progress in this thread, outermost first. It stands here before it takes the lock,
+ * and until it has given it back. */
 struct hold {
 	struct conn *c;
 	struct place place;
@@ -40,8 +41,9 @@ _Thread_local volatile sig_atomic_t conn_depth;
 struct search {
 	struct place wanted;
 	const void *function; /* the one that wanted is in */
-	const char *
-		here; /* in the frame of the call that asks, which is not the one that is sought, even if it stands where that one stood */
+	const char
+		*here; /* in the frame of the call that asks, which is not the one that is sought,
+			* even if it stands where that one stood */
 	const char *below;    /* where the frame that was looked at last begins */
 	const void *of_below; /* and its function */
 	bool above_here, found, passed;
@@ -61,7 +63,8 @@ static _Unwind_Reason_Code look(struct _Unwind_Context *frame, void *of)
 	return _URC_NO_REASON;
 }
 
-/* When the unwinder does not get that far, it is taken to be: then a call is refused that need not be. */
+/* When the unwinder does not get that far, it is taken to be: then a call is refused that need not
+ * be. */
 static bool is_on_stack(struct place wanted, const char *here)
 {
 	struct search s = {.wanted = wanted, .here = here};
@@ -84,7 +87,8 @@ static void lose(struct conn *c)
 	c->phase = CONN_BROKEN;
 }
 
-/* The program is one that does such things: from now on the lock always keeps signals out, which costs two system calls each time. */
+/* The program is one that does such things: from now on the lock always keeps signals out, which
+ * costs two system calls each time. */
 static atomic_bool jumps;
 
 static void leave_behind(void)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * conn_pool: the life of a struct conn, and fork().
  *
- * Conns are never given back to malloc, only used again, so that the table may look at the reference count of one that is just being
- * closed (engine.h).
+ * Conns are never given back to malloc, only used again, so that the table may look at the
+ * reference count of one that is just being closed (engine.h).
  *
- * fork(): both processes then have the same session; record_share.c keeps them in step. Nobody is inside while the process is copied. */
+ * fork(): both processes then have the same session; record_share.c keeps them in step. Nobody is
+ * inside while the process is copied. */
 #include "calm.h"
 #include "conn.h"
 #include "sys.h"
@@ -108,8 +109,8 @@ void conn_fork_for(struct conn *c)
 	only = c;
 }
 
-/* Nobody is inside a connection, OpenSSL or a pool while the process is copied; but for a call that this very thread has been interrupted in, which goes on
- * in both. */
+/* Nobody is inside a connection, OpenSSL or a pool while the process is copied; but for a call that
+ * this very thread has been interrupted in, which goes on in both. */
 void conn_fork_prepare(void)
 {
 	struct conn *c;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * conn_setup: from connect() to TLS: drives the dialogue, then the handshake, against the deadline. Everything happens inside the app's own
- * calls; nothing blocks.
+ * conn_setup: from connect() to TLS: drives the dialogue, then the handshake, against the deadline.
+ * Everything happens inside the app's own calls; nothing blocks.
  *
  *   conn_advance ─┬─► conn_talk.c ───► conn_shake.c ───► conn_inside.c      TLS is up
  *                 │        └────────────────┴─► conn_redial.c               `may`: dial again, in plaintext
@@ -16,8 +16,8 @@ bool conn_deadline_over(struct conn *c)
 			: proto->silence_s   ? proto->silence_s
 					     : DEFAULT_TIMEOUT_S;
 
-	/* While it is the app's turn nobody owes us an answer: it may take hours. Nor before the transfer has begun, or
-	 * the app behaves as if it had. */
+	/* While it is the app's turn nobody owes us an answer: it may take hours. Nor before the
+	 * transfer has begun, or the app behaves as if it had. */
 	if ((c->phase == CONN_TALK && talk_waits_for_app(c->talk)) ||
 	    (c->is_data && !c->spoke && !transfer_started(c->transfer))) {
 		c->deadline_ms = 0;

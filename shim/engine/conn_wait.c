@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * conn_wait: blocking, as the kernel would: SO_RCVTIMEO, SO_SNDTIMEO, signals with and without SA_RESTART, cancellation. The lock is
- * not held here; the call's reference keeps the conn, and is given back should the thread be cancelled. */
+ * conn_wait: blocking, as the kernel would: SO_RCVTIMEO, SO_SNDTIMEO, signals with and without
+ * SA_RESTART, cancellation. The lock is not held here; the call's reference keeps the conn, and is
+ * given back should the thread be cancelled. */
 #include "conn.h"
 #include "sys.h"
 #include <errno.h>
@@ -37,8 +38,8 @@ static int64_t own_timeout(int fd, bool sending)
 	return now_ms() + (int64_t)t.tv_sec * 1000 + (t.tv_usec + 999) / 1000;
 }
 
-/* poll() answers EINTR even where the interrupted read() would have been restarted. Which signal it was cannot be known; when every handler the
- * app has asks for a restart, this one did. */
+/* poll() answers EINTR even where the interrupted read() would have been restarted. Which signal it
+ * was cannot be known; when every handler the app has asks for a restart, this one did. */
 static bool signals_restart(void)
 {
 	struct sigaction a;
@@ -51,7 +52,8 @@ static bool signals_restart(void)
 	return true;
 }
 
-/* Until what moment poll() may sleep: the earlier of the app's time-out and the dialogue's deadline; -1: for ever. */
+/* Until what moment poll() may sleep: the earlier of the app's time-out and the dialogue's
+ * deadline; -1: for ever. */
 static int64_t earlier(int64_t a, int64_t b)
 {
 	if (a < 0 || b < 0)
@@ -86,7 +88,8 @@ static int wait_poll(int fd, short events, int also, int64_t until, const struct
 	}
 }
 
-/* In the steady state the kernel itself waits, with all its rules for time-outs, signals and cancellation. */
+/* In the steady state the kernel itself waits, with all its rules for time-outs, signals and
+ * cancellation. */
 static int wait_readable(struct conn *c, int fd)
 {
 	char byte;

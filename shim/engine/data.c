@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * data: the list of transfers: as long as there are FTP control connections inside TLS, and no longer. */
+ * data: the list of transfers: as long as there are FTP control connections inside TLS, and no
+ * longer. */
 #include "data.h"
 #include "calm.h"
 #include <netinet/in.h>

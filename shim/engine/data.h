@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * data: FTP's data connections, between the control connection that announces them and the connect() or accept() that makes them.
+ * data: FTP's data connections, between the control connection that announces them and the
+ * connect() or accept() that makes them.
  *
  *   control ── 227 ──► announcement (address, port, who dials, TLS session) ◄── connect(), accept() ── data connection
  *      ▲                      struct transfer: one per control connection               │
  *      └──────────── 425, 426: why ◄───────────────────── could not be protected ───────┘
  *
- * A transfer is shared by reference count; control and data connections may be in different threads. One mutex guards all of them: a leaf, held
- * for memory work only. Nothing blocks; not async-signal-safe. */
+ * A transfer is shared by reference count; control and data connections may be in different
+ * threads. One mutex guards all of them: a leaf, held for memory work only. Nothing blocks; not
+ * async-signal-safe. */
 #ifndef STARTTLS_DATA_H
 #define STARTTLS_DATA_H
 
@@ -37,8 +39,9 @@ void transfer_announce(struct transfer *t, const struct announcement *a);
 void transfer_end(struct transfer *t);
 void transfer_drop(struct transfer *t);
 
-/* Does a connection between `own` (NULL: the app dials) and `peer` belong to an announcement? Then its transfer, with a reference, its
- * verdict, name ("": none) and session, which is the caller's. */
+/* Does a connection between `own` (NULL: the app dials) and `peer` belong to an announcement? Then
+ * its transfer, with a reference, its verdict, name ("": none) and session, which is the
+ * caller's. */
 struct data_order {
 	struct transfer *transfer;
 	struct verdict verdict;
@@ -49,7 +52,8 @@ bool data_find(const struct sockaddr *peer, const struct sockaddr *own, struct d
 
 /* What the talk says about the transfer, and what it shall hear. */
 void transfer_follow(struct transfer *t, const struct talk_data *data);
-/* False: nothing is wrong. Else why, copied to the transfer's own room, valid until the next call. */
+/* False: nothing is wrong. Else why, copied to the transfer's own room, valid until the next
+ * call. */
 bool transfer_failed(struct transfer *t, const char **why, bool *cut);
 void transfer_fail(struct transfer *t, const char *why, bool cut);
 void transfer_forgive(struct transfer *t);
@@ -57,8 +61,9 @@ void transfer_forgive(struct transfer *t);
 bool transfer_started(struct transfer *t);
 bool transfer_uploads(struct transfer *t);
 
-/* The data connection of the moment: the conn, of which the transfer takes a reference over, and its descriptor. Both return the conn that
- * was there before (or is there), whose reference is the caller's; NULL: none. */
+/* The data connection of the moment: the conn, of which the transfer takes a reference over, and
+ * its descriptor. Both return the conn that was there before (or is there), whose reference is the
+ * caller's; NULL: none. */
 struct conn *transfer_attach(struct transfer *t, struct conn *c, int fd);
 struct conn *transfer_detach(struct transfer *t, const struct conn *only, int *fd);
 /* Its descriptor; -1: none. */

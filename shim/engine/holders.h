@@ -32,8 +32,8 @@ void holders_strike(struct holders *h, pid_t who);
 void holders_expect(struct holders *h);
 void holders_born(struct holders *h, pid_t who);
 
-/* Strike off who has ended, zombies of whatever parent included. For processes of our own: no program
- * expects such system calls of itself. */
+/* Strike off who has ended, zombies of whatever parent included. For processes of our own: no
+ * program expects such system calls of itself. */
 void holders_bury(struct holders *h);
 
 /* How many have it besides `who`: the living, and those unlisted. */

@@ -41,8 +41,8 @@ static inline bool meet_is_open(const struct meet *m)
 	return atomic_load(&m->state) == MEET_OPEN;
 }
 
-/* Get the app end, close-on-exec; -1 with EIO: it is not to be had. Blocks until the relay answers, for ten
- * seconds at most. */
+/* Get the app end, close-on-exec; -1 with EIO: it is not to be had. Blocks until the relay answers,
+ * for ten seconds at most. */
 int meet_join(struct meet *m);
 
 /* The relay shall look who is left: somebody has gone. */

@@ -62,7 +62,8 @@ void relay_watch(struct relay *r, int fd);
 /* relay_guests.c, which has the picture. Take from the peer while others share the connection. As
  * relay_receive(). */
 bool relay_lend(struct relay *r);
-/* From now on the session is ours: have the others come here. Or another relay has it: then we are one of those. False: it cannot be. */
+/* From now on the session is ours: have the others come here. Or another relay has it: then we are
+ * one of those. False: it cannot be. */
 bool relay_open(struct relay *r);
 /* Look who has come and who is left. Without anybody app_end is -1 afterwards. */
 void relay_look(struct relay *r);

@@ -3,11 +3,13 @@
  *
  *   root:  read STARTTLS_POLICY (mode 0600) ─► setuid(daemon) ─► connect(): its rules hold
  *
- * Of a policy that cannot be read nobody knows which odd ports it is about; connections to those would go out in plaintext, and behind chroot()
- * it might as well not be there at all. So it is read before, once, as at a first connection.
+ * Of a policy that cannot be read nobody knows which odd ports it is about; connections to those
+ * would go out in plaintext, and behind chroot() it might as well not be there at all. So it is
+ * read before, once, as at a first connection.
  *
- * Surprising: who changes his user goes on with the policy that somebody has named for this program. The one that he might have under HOME is his own, so
- * without a name it stays unread until there is a connection. */
+ * Surprising: who changes his user goes on with the policy that somebody has named for this
+ * program. The one that he might have under HOME is his own, so without a name it stays unread
+ * until there is a connection. */
 #include "ask.h"
 #include "hook.h"
 #include "process.h"

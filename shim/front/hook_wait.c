@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * hook_wait: poll() and ppoll(), for those who take the kernel at its word. select() is in hook_select.c.
+ * hook_wait: poll() and ppoll(), for those who take the kernel at its word. select() is in
+ * hook_select.c.
  *
  *   poll ─► kernel: readable ─► ours? ─► the engine: for the app, or only for us? ─► wait on
  *
- * The kernel is kept truthful about data, but says "readable" too for a handshake flight or a ticket. Most programs then get EAGAIN and wait on. Some
- * take that for an error: PHP's streams, which have a blocking descriptor and recv(MSG_DONTWAIT), and isync, whose descriptor is
- * non-blocking. And a blocking client with a terminal beside its connection would stop in read(), deaf to its user, until the peer says something.
+ * The kernel is kept truthful about data, but says "readable" too for a handshake flight or a
+ * ticket. Most programs then get EAGAIN and wait on. Some take that for an error: PHP's streams,
+ * which have a blocking descriptor and recv(MSG_DONTWAIT), and isync, whose descriptor is
+ * non-blocking. And a blocking client with a terminal beside its connection would stop in read(),
+ * deaf to its user, until the peer says something.
  *
- * Surprising: nothing is added to what the kernel says, only taken away, so a program that does not come through here (epoll, or a system call of its
- * own) loses nothing. But for one thing: the engine's deadlines are met here, too, by not sleeping beyond them. */
+ * Surprising: nothing is added to what the kernel says, only taken away, so a program that does not
+ * come through here (epoll, or a system call of its own) loses nothing. But for one thing: the
+ * engine's deadlines are met here, too, by not sleeping beyond them. */
 #include "hook_wait.h"
 #include "hook.h"
 #include "process.h"

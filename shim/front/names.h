@@ -7,8 +7,8 @@
  *
  * Two names may have one address (virtual hosts), so the most recent one is that of the thread that
  * connects; or, when it has not asked for this address itself, as where threads do the asking for
- * an event loop, that of whoever asked last. The host's own name counts only where there is no other:
- * programs ask for it by the way.
+ * an event loop, that of whoever asked last. The host's own name counts only where there is no
+ * other: programs ask for it by the way.
  *
  * All functions take a mutex (a leaf: nothing else is locked or called while it is held), keep
  * errno, survive fork() and are not async-signal-safe. */

@@ -154,8 +154,8 @@ static void take_low_water(int fd, struct conn *c)
 	engine->low_water(table_more(c), bytes);
 }
 
-/* What the app says must not wait in the kernel for a SYN that waits for it: the peer may be the one
- * to speak first. And who looks at what has come begins at the front. */
+/* What the app says must not wait in the kernel for a SYN that waits for it: the peer may be the
+ * one to speak first. And who looks at what has come begins at the front. */
 static void reset_options(int fd)
 {
 	int no = 0, off = -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * ftp: the control connection (RFC 4217, RFC 959); what it says of data connections is in ftp_data.c. ftps: the same inside TLS from
- * the first byte.
+ * ftp: the control connection (RFC 4217, RFC 959); what it says of data connections is in
+ * ftp_data.c. ftps: the same inside TLS from the first byte.
  *
  *   P 220 ready              held for the app                ftps: handshake
  *   p AUTH TLS                                                     P 220 ready   held for the app
@@ -13,7 +13,8 @@
  * last login command and its answer. */
 #include "ftp.h"
 
-/* talk_proto.step. WAIT_WELCOME: ftps; from there to WAIT_PROT the app has not been greeted inside TLS, and says nothing. */
+/* talk_proto.step. WAIT_WELCOME: ftps; from there to WAIT_PROT the app has not been greeted inside
+ * TLS, and says nothing. */
 enum { WAIT_GREETING, WAIT_GO, WAIT_WELCOME, WAIT_PBSZ, WAIT_PROT, WAIT_LOGIN, READY };
 
 static int digits(struct span s, size_t n)
@@ -95,8 +96,8 @@ static enum move agreed(struct talk *t, const struct ftp_line *line)
 	return line->code == 234 ? MOVE_TLS : no_tls(t, "server refused AUTH TLS");
 }
 
-/* There are clients that take it for a line's end: behind it they would find a reply, from before TLS, to a command that goes
- * inside. */
+/* There are clients that take it for a line's end: behind it they would find a reply, from before
+ * TLS, to a command that goes inside. */
 static bool has_bare_cr(struct span unit)
 {
 	struct span text = line_text(unit);
@@ -153,7 +154,8 @@ static void wrapped_begin(struct talk *t)
 	talk_proto(t)->waiting = true;
 }
 
-/* The greeting of a server behind TLS from the first byte. When it has no service for us, the app shall hear why. */
+/* The greeting of a server behind TLS from the first byte. When it has no service for us, the app
+ * shall hear why. */
 static enum move welcomed(struct talk *t, const struct ftp_line *line, struct span unit)
 {
 	talk_hold(t, unit);
@@ -237,8 +239,9 @@ static bool is_rest(struct talk_proto *p, unsigned flag, struct span unit)
 	return rest;
 }
 
-/* What clients do not agree on is made to look alike to all: a carriage return within a line; and in a reply of several lines one that begins with
- * its code and goes on strangely, which is the last to some. */
+/* What clients do not agree on is made to look alike to all: a carriage return within a line; and
+ * in a reply of several lines one that begins with its code and goes on strangely, which is the
+ * last to some. */
 static void tidy(const struct talk_proto *p, uint8_t *at, size_t n)
 {
 	size_t text = line_text(span_of(at, n)).n;

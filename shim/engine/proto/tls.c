@@ -6,7 +6,8 @@
  *   "EHLO box" ──────────► inside TLS ─────────►       nothing is edited
  *
  * Only a refusal needs to know which protocol is inside: smtps refuses in the words of smtp, `tls`
- * has none: reading and writing fail with ECONNABORTED. ftps is not here but in ftp.c: it has data connections. */
+ * has none: reading and writing fail with ECONNABORTED. ftps is not here but in ftp.c: it has data
+ * connections. */
 #include "../proto.h"
 
 /* Whatever is inside may end its data by closing (HTTP/1.0, finger): a missing close_notify could
