@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-const char attacks[] = "before the answer to MAIL: text alert tamper replay cut huge keyupdates tickets renegotiate";
+const char attacks[] = "before the answer to MAIL: text alert tamper replay cut huge keyupdates tickets endless renegotiate";
 
 /* Words in the clear, as if TLS were over. */
 static bool say_text(struct session *s)
@@ -91,6 +91,14 @@ static bool give_tickets(struct session *s)
 	return true;
 }
 
+/* KeyUpdates until nobody listens. */
+static bool never_end(struct session *s)
+{
+	while (SSL_key_update(s->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) && SSL_do_handshake(s->ssl) == 1 && tls_flush(s, false))
+		continue;
+	return false;
+}
+
 /* TLS 1.2: HelloRequest. */
 static bool renegotiate(struct session *s)
 {
@@ -104,7 +112,8 @@ bool attack(struct session *s)
 		bool (*run)(struct session *s);
 	} all[] = {
 		{"text", say_text}, {"alert", say_alert}, {"tamper", tamper}, {"replay", replay}, {"cut", cut},
-		{"huge", say_huge}, {"keyupdates", update_keys}, {"tickets", give_tickets}, {"renegotiate", renegotiate},
+		{"huge", say_huge}, {"keyupdates", update_keys}, {"tickets", give_tickets}, {"endless", never_end},
+		{"renegotiate", renegotiate},
 	};
 
 	for (size_t i = 0; behave.attack && s->ssl && i < sizeof all / sizeof *all; i++)

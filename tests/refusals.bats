@@ -217,6 +217,8 @@ attacked() {
   done
 }
 
+@test "inside TLS: KeyUpdates without end do not hold a program for ever" { attacked 1.3 endless; }
+
 @test "a peer that ends without close_notify is at its end all the same: SMTP knows where its messages end" {
   peer_and_verify --no-close-notify
   shim "$legacy/lines" localhost "$PORT" >out

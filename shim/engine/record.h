@@ -56,6 +56,7 @@ struct record {
 	uint8_t *window;     /* RECORD_WINDOW bytes, only while it holds something */
 	size_t r, k, w;
 	size_t last;       /* length of the last record, a guess at the next one's */
+	unsigned silent;   /* records with nothing for the app, one after the other */
 	bool heard;        /* the peer has sent something */
 	bool drained;      /* the kernel's last answer was short or EAGAIN */
 	struct buf plain;  /* opened, not delivered */

@@ -10,6 +10,7 @@
 enum {
 	SURELY_DATA = 8192,              /* bytes; a longer record is no ticket and no KeyUpdate */
 	PEEK_MAX = RECORD_PLAIN_MAX / 2, /* what MSG_PEEK can see at once */
+	SILENT_MAX = 1000,               /* tickets and KeyUpdates one after the other */
 };
 
 /* The session is over for reading: the kernel shall say so to every poller, for ever. */
@@ -31,7 +32,7 @@ void record_end(struct record *rec, int fd, int error)
 }
 
 /* Open the record at r, which has n bytes, at `at`. Returns plaintext bytes; 0 for a control
- * record. */
+ * record. A flood of those would hold a read that must not block as long as it lasts. */
 static size_t open_at(struct record *rec, size_t n, uint8_t *at)
 {
 	enum tls_result result;
@@ -45,9 +46,10 @@ static size_t open_at(struct record *rec, size_t n, uint8_t *at)
 	rec->r += n;
 	rec->opened += (int64_t)n;
 	rec->last = n;
+	rec->silent = got ? 0 : rec->silent + 1;
 	if (result == TLS_CLOSED)
 		end(rec, 0);
-	else if (result == TLS_BROKEN)
+	else if (result == TLS_BROKEN || rec->silent > SILENT_MAX)
 		end(rec, ECONNRESET);
 	return got;
 }
