@@ -10,15 +10,22 @@
 
 static _Thread_local const struct msghdr *travelling;
 
+/* Does it end within msg? Otherwise the kernel refuses the whole message. */
+static bool fits(const struct msghdr *msg, const struct cmsghdr *part)
+{
+	return part->cmsg_len >= CMSG_LEN(0) &&
+	       part->cmsg_len <=
+		       msg->msg_controllen - (size_t)((char *)part - (char *)msg->msg_control);
+}
+
 /* Call what(fd) for the descriptors in msg until it says true; return whether it did. */
 static bool any_in(const struct msghdr *msg, bool (*what)(int fd, int wanted), int wanted)
 {
 	struct cmsghdr *part = CMSG_FIRSTHDR(msg);
 	int fd;
 
-	for (; part; part = CMSG_NXTHDR((struct msghdr *)msg, part)) {
-		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS ||
-		    part->cmsg_len < CMSG_LEN(0))
+	for (; part && fits(msg, part); part = CMSG_NXTHDR((struct msghdr *)msg, part)) {
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t at = 0; at + sizeof(fd) <= part->cmsg_len - CMSG_LEN(0);
 		     at += sizeof(fd)) {
