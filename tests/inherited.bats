@@ -305,6 +305,54 @@ while line(): pass'
   on_stdio sh -c 'read -r g; echo "SOURCE 300000"; read -r l; echo "$l" >&9; /bin/true; head -c 100001 | cksum >&9; head -c 199999 | cksum >&9; echo QUIT; read -r l; echo "$l" >&9'
 }
 
+# cut_short PYTHON: a write is cut short, for the peer takes nothing yet. PYTHON has the connection handed over by a program, and the rest is written. Of the
+# byte that was sealed, but not counted, nothing may go out twice, nor be taken for it.
+cut_short() {
+  serve
+  watch verify
+  STARTTLS_LOG=$PWD/log timeout 20 "$legacy/tcpclient" localhost "$PORT" 0 "${under_shim[@]}" python3 -c "
+import os, subprocess
+def cut():
+    global left
+    os.set_blocking(1, False)
+    try:
+        while left: left -= os.write(1, bytes(min(left, 50000)))
+    except BlockingIOError: os.write(9, b'cut short')
+def hear():
+    try: os.read(0, 1)
+    except BlockingIOError: pass
+left = 16000000
+os.read(0, 100)
+os.write(1, b'HOARD 500\r\n')
+$1
+os.set_blocking(1, True)
+while left: left -= os.write(1, bytes(min(left, 50000)))" >said
+  peer_stop
+  [ "$(<said)" = "cut short" ]
+  facts "^hoarded 16000000\$"
+}
+
+@test "stdio: a write is cut short, then a program runs, then it is written on" { cut_short 'cut(); subprocess.run("true")'; }
+@test "stdio: the same, but the parent reads before it writes on" { cut_short 'cut(); subprocess.run("true"); hear()'; }
+@test "stdio: a write is cut short between fork() and exec(), the parent reads and only then writes on" {
+  cut_short '
+go, gone = os.pipe()
+if os.fork() == 0:
+    os.read(go, 1)
+    os.execv("/bin/true", ["true"])
+cut()
+os.write(gone, b"x")
+os.wait()
+hear()'
+}
+@test "stdio: a write is cut short, and a child writes what is left" {
+  cut_short '
+cut()
+if os.fork():
+    os.wait()
+    os._exit(0)'
+}
+
 # --- what cannot be had
 
 @test "a daemon: forked twice, its parents gone, programs in between" {

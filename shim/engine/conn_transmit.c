@@ -133,14 +133,11 @@ static ssize_t transmit_early(struct call *call)
 static ssize_t transmit_step(struct call *call)
 {
 	struct conn *c = call->c;
-	bool owed = c->rec.owed && call->done < call->room;
 
 	if (!conn_follow(c, call->fd) || conn_strange(c)) {
 		errno = EIO;
 		return FAILED;
 	}
-	if (owed && conn_has_moved(c))
-		return 1; /* sealed when the relay was made */
 	switch (c->phase) {
 	case CONN_TALK:
 	case CONN_SHAKE:

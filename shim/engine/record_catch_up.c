@@ -142,6 +142,7 @@ static void catch_up_writing(struct record *rec)
 	if (rec->dumb)
 		return;
 	buf_free(&rec->out);
+	rec->owed = s->owed;
 	rec->dumb = s->unsent && !buf_add(&rec->out, span_of(s->out, s->unsent));
 }
 
@@ -187,6 +188,7 @@ void share_publish(struct record *rec)
 	if (!rec->dumb) {
 		s->generation = rec->generation;
 		s->sealed = rec->sealed;
+		s->owed = rec->owed;
 		s->unsent = buf_len(&rec->out);
 		if (s->unsent)
 			memcpy(s->out, buf_span(&rec->out).at, s->unsent);

@@ -34,6 +34,7 @@ struct share {
 	int64_t logged;           /* and the end of what the ring has */
 	size_t undelivered;       /* bytes at the end of the plaintext that are not delivered */
 	size_t unsent;            /* bytes in `out`: sealed, not taken by the kernel */
+	bool owed;                /* as in struct record: of whoever writes next */
 	uint8_t out[RECORD_OUT_MAX];
 	uint8_t ring[RING];
 };
