@@ -66,18 +66,23 @@ struct estate {
 	uint64_t cookie;
 	bool (*given)(int fd); /* besides the standard ones; NULL for exec */
 	bool spawning;
-	bool left, standard; /* to be left to the program at all; where it expects it */
-	int end;             /* the relay's; -1: none to be had */
+	bool standard; /* one of them is where the program expects it */
+	int end;       /* the relay's; -1: none to be had */
 };
+
+/* Will the new program get it by this descriptor? */
+static bool is_willed(const struct estate *e, int fd)
+{
+	return (is_left(fd) && (!e->spawning || fd <= STDERR_FILENO)) ||
+	       (e->given && table_has(fd) && e->given(fd));
+}
 
 static void look(int fd, void *arg)
 {
 	struct estate *e = arg;
 
-	if (cookie_of(fd) != e->cookie || !is_left(fd))
-		return;
-	e->standard |= inherit_expected(fd);
-	e->left |= !e->spawning || fd <= STDERR_FILENO;
+	if (inherit_expected(fd) && cookie_of(fd) == e->cookie)
+		e->standard |= is_left(fd);
 }
 
 static void replace(int fd, void *arg)
@@ -131,18 +136,14 @@ static void hand_on(struct conn *c, int fd, struct estate *e)
 static void visit(int fd, void *arg)
 {
 	struct estate e = *(const struct estate *)arg;
-	struct conn *c = engine->owner(fd);
+	struct conn *c = is_willed(&e, fd) ? engine->owner(fd) : NULL;
 
 	if (!c)
 		return;
 	e.cookie = cookie_of(fd);
+	e.standard = e.given && table_has(fd) && e.given(fd);
 	each_open(look, &e);
-	if (e.given && table_has(fd) && e.given(fd))
-		e.left = e.standard = true;
-	if (e.left)
-		hand_on(c, fd, &e);
-	else
-		table_drop(c);
+	hand_on(c, fd, &e);
 }
 
 void heir_exec(void)
