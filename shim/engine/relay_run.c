@@ -295,6 +295,8 @@ static bool wait_for_app(struct relay *r, pid_t heir)
 static void begin(struct relay *r)
 {
 	r->c->rec.hosted = r->app_end >= 0;
+	if (r->listener >= 0) /* not before whoever started us says so, too */
+		meet_open(share_meet(&r->c->rec), true);
 	conn_lock(r->c);
 	share_take_over(&r->c->rec);
 	conn_unlock(r->c);
