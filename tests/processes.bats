@@ -148,6 +148,44 @@ os.execv('/bin/sh', ['sh', '-c', '{ echo LEAK >&0; } 2>/dev/null && echo open ||
   peer_never_saw_in_clear LEAK
 }
 
+@test "a fork() that fails: nobody is taken to share the connection, and the peer hears its end" {
+  [ "$(id -u)" = 0 ] || skip "needs a user of its own"
+  serve
+  watch verify
+  shim python3 -c "
+import os, resource, socket
+s = socket.create_connection(('localhost', $PORT))
+s.recv(100)
+os.setuid(61997)
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+try: os.fork()
+except OSError as e: print(e.strerror)
+s.close()" >out
+  [ "$(<out)" = "Resource temporarily unavailable" ]
+  peer_stop
+  facts "^end close_notify"
+}
+
+@test "more children than can be listed, and all are gone: the peer hears the end" {
+  serve
+  watch verify
+  shim python3 -c "
+import os, socket
+s = socket.create_connection(('localhost', $PORT))
+s.recv(100)
+go, gone = os.pipe()
+for i in range(40):
+    if os.fork() == 0:
+        os.close(gone)
+        os.read(go, 1)
+        os._exit(0)
+os.close(gone)
+for i in range(40): os.wait()
+s.close()"
+  peer_stop
+  facts "^end close_notify"
+}
+
 @test "fork: who has missed more than can be caught up with reads EIO, and may still write" {
   serve
   watch verify

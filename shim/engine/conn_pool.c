@@ -9,6 +9,7 @@
 #include "calm.h"
 #include "conn.h"
 #include "sys.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -109,11 +110,16 @@ void conn_fork_for(struct conn *c)
 	only = c;
 }
 
+/* Whether fork() has failed nothing tells its handlers but errno. Where it does not, the child is
+ * expected for some seconds (holders.h). */
+static int errno_before;
+
 /* Nobody is inside a connection, OpenSSL or a pool while the process is copied; but for a call that
  * this very thread has been interrupted in, which goes on in both. */
 void conn_fork_prepare(void)
 {
 	struct conn *c;
+	int saved = errno;
 
 	(void)conn_nested(); /* gives up what this thread has left locked */
 	calm_take(&pool_lock);
@@ -127,19 +133,27 @@ void conn_fork_prepare(void)
 	data_fork_prepare();
 	tls_fork_prepare();
 	window_fork_prepare();
+	errno_before = saved;
+	errno = 0;
 }
 
 void conn_fork_parent(void)
 {
+	bool failed = errno == EAGAIN || errno == ENOMEM;
 	struct conn *c;
+	int before = errno_before;
 
 	window_fork_parent();
 	tls_fork_done();
 	data_fork_done();
-	for (c = all; c; c = c->next)
+	for (c = all; c; c = c->next) {
+		if (failed && is_forked(c))
+			share_unfork(&c->rec);
 		if (!c->interrupted)
 			lock_give(&c->lock);
+	}
 	calm_give(&pool_lock);
+	errno = before; /* fork() itself puts that of its failure back */
 }
 
 void conn_fork_child(void)
@@ -157,6 +171,7 @@ void conn_fork_child(void)
 			lock_reset(&c->lock);
 	}
 	calm_give(&pool_lock);
+	errno = errno_before;
 }
 
 static bool is_live(struct conn *c, uint64_t cookie)

@@ -4,6 +4,17 @@
 #include "sys.h"
 #include <errno.h>
 #include <stdatomic.h>
+#include <time.h>
+
+enum { BIRTH_S = 10, ANY_EXPECTED = -1 };
+
+static pid_t now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (pid_t)t.tv_sec + 1; /* 0 would be a free place */
+}
 
 void holders_strike(struct holders *h, pid_t who)
 {
@@ -18,6 +29,8 @@ static bool is_alive(pid_t pid)
 {
 	siginfo_t info = {.si_pid = 0};
 
+	if (pid < 0)
+		return now_s() + pid < BIRTH_S;
 	if (sys_kill(pid, 0) < 0 && errno == ESRCH)
 		return false;
 	return sys_waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0 ||
@@ -31,7 +44,7 @@ void holders_bury(struct holders *h)
 
 	for (i = 0; i < HOLDERS_MAX; i++) {
 		pid = atomic_load(&h->pids[i]);
-		if (pid && sys_has_ended(pid))
+		if (pid > 0 && sys_has_ended(pid))
 			holders_strike(h, pid);
 	}
 	errno = saved;
@@ -53,37 +66,59 @@ int holders_others(struct holders *h, pid_t who)
 	return living + atomic_load(&h->unlisted);
 }
 
-/* False: there is no room. */
-static bool list(struct holders *h, pid_t who)
+/* False: there is none. */
+static bool turn(struct holders *h, pid_t from, pid_t to)
 {
-	pid_t nobody;
+	pid_t seen;
 	int i;
 
 	for (i = 0; i < HOLDERS_MAX; i++) {
-		nobody = 0;
-		if (atomic_load(&h->pids[i]) == who ||
-		    atomic_compare_exchange_strong(&h->pids[i], &nobody, who))
-			return true;
+		seen = atomic_load(&h->pids[i]);
+		while (from < 0 ? seen < 0 : seen == from)
+			if (atomic_compare_exchange_weak(&h->pids[i], &seen, to))
+				return true;
 	}
 	return false;
 }
 
+/* False: there is no room. */
+static bool list(struct holders *h, pid_t who)
+{
+	if (turn(h, 0, who))
+		return true;
+	holders_others(h, who); /* the dead make room */
+	return turn(h, 0, who);
+}
+
+static void unlist(struct holders *h)
+{
+	int n = atomic_load(&h->unlisted);
+
+	while (n > 0 && !atomic_compare_exchange_weak(&h->unlisted, &n, n - 1))
+		;
+}
+
 void holders_add(struct holders *h, pid_t who)
 {
-	if (list(h, who))
-		return;
-	holders_others(h, who); /* the dead make room */
-	if (!list(h, who))
+	if (!turn(h, who, who) && !list(h, who))
 		atomic_fetch_add(&h->unlisted, 1);
 }
 
 void holders_expect(struct holders *h)
 {
-	atomic_fetch_add(&h->unlisted, 1);
+	if (!list(h, -now_s()))
+		atomic_fetch_add(&h->unlisted, 1);
 }
 
+/* Which of those expected it is does not matter. None: there was no room, or it took long. */
 void holders_born(struct holders *h, pid_t who)
 {
-	holders_add(h, who);
-	atomic_fetch_sub(&h->unlisted, 1);
+	if (!turn(h, ANY_EXPECTED, who) && list(h, who))
+		unlist(h);
+}
+
+void holders_unborn(struct holders *h)
+{
+	if (!turn(h, ANY_EXPECTED, 0))
+		unlist(h);
 }

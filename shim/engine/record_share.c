@@ -79,6 +79,12 @@ bool share_fork(struct record *rec)
 	return true;
 }
 
+void share_unfork(struct record *rec)
+{
+	if (rec->share)
+		holders_unborn(&rec->share->holders);
+}
+
 void share_enlist(struct record *rec)
 {
 	if (rec->share)

@@ -47,6 +47,8 @@ void share_take_over(struct record *rec);
 
 /* Before fork(): there is a share, and the child is expected. False: out of memory. */
 bool share_fork(struct record *rec);
+/* In the parent: there is no child. */
+void share_unfork(struct record *rec);
 /* In the child, whatever share_fork() has said: it is one of those who have the session; without a
  * share it is deaf and dumb. */
 void share_enlist(struct record *rec);

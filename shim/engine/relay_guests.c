@@ -75,10 +75,15 @@ bool relay_open(struct relay *r)
 
 void relay_look(struct relay *r)
 {
+	bool came = false;
+
 	if (r->app_end < 0)
 		return;
 	while (meet_serve(share_meet(&r->c->rec), r->listener, r->app_end))
-		;
+		came = true;
+	if (!came && now_ms() < r->look_ms)
+		return;
+	r->look_ms = now_ms() + r->nap_ms;
 	share_bury(&r->c->rec);
 	if (record_shared(&r->c->rec))
 		return;

@@ -39,6 +39,7 @@ struct relay {
 	int listener; /* where they come */
 	size_t lent;  /* bytes given to the program that the others still see in the kernel */
 	int nap_ms;   /* how long to sleep before we look who is left */
+	int64_t look_ms; /* and when: it takes system calls for each of them */
 };
 
 /* End this process, as nothing of the program's may. */
