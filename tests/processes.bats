@@ -47,6 +47,8 @@ load helper
   [ "$(grep -ac '^SILENCE child' journal/1.tls)" = 500 ]
 }
 
+@test "fork: the program's own handlers use the connection, and close it in the child" { same_as_native -- atfork; }
+
 @test "fork under TLS 1.2: both read and both write, in turns" { same_as_native --tls-max 1.2 -- children turns; }
 @test "fork: in turns, with a KeyUpdate every third time" { same_as_native --keyupdate-every 3 -- children turns; }
 @test "fork: in turns, in records of 512 bytes" { same_as_native --record 512 -- children turns; }

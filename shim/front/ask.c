@@ -59,7 +59,7 @@ static void loading_unlock(void)
 	pthread_mutex_unlock(&loading);
 }
 
-static void survive_fork(void)
+void ask_survive_fork(void)
 {
 	pthread_atfork(loading_lock, loading_unlock, loading_unlock);
 }
@@ -68,14 +68,12 @@ static void survive_fork(void)
  * shall not suffer. */
 static const struct policy *get_policy(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const struct policy *p = atomic_load(&policy);
 	uint64_t signals;
 
 	if (p)
 		return p;
 	signals = quiet_begin();
-	pthread_once(&once, survive_fork);
 	loading_lock();
 	if (!policy)
 		load();

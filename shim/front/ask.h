@@ -22,4 +22,7 @@ void ask_prepare(void);
 /* Could it be read, be it broken? */
 bool ask_readable(void);
 
+/* Have the handlers of fork() called (start.c). */
+void ask_survive_fork(void);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * engine: finding and opening libstarttls-tls.so, and what it may ask of us. */
 #include "engine_open.h"
+#include "../quiet.h"
 #include "inherit.h"
 #include "log.h"
 #include "observe.h"
@@ -81,25 +82,50 @@ static void bring_up(void)
 			engine->bring_up(c, fd);
 }
 
+/* What this thread has taken. The engine may be opened meanwhile. */
+static _Thread_local struct forking {
+	uint64_t signals; /* first of all, for no handler must find any lock of ours taken */
+	const struct engine *engine;
+} forking;
+
 /* Order: the engine's locks, then the table's, as when the engine asks us to forget a conn. */
 static void fork_prepare(void)
 {
-	bring_up();
-	engine->fork_prepare();
+	if (engine)
+		bring_up();
+	forking = (struct forking){.signals = quiet_begin(), .engine = engine};
+	if (!forking.engine)
+		return;
+	forking.engine->fork_prepare();
 	table_lock();
 }
 
 static void fork_parent(void)
 {
-	table_unlock();
-	engine->fork_parent();
+	if (forking.engine) {
+		table_unlock();
+		forking.engine->fork_parent();
+	}
+	quiet_end(forking.signals);
 }
 
 static void fork_child(void)
 {
-	process_own();
-	table_unlock();
-	engine->fork_child();
+	if (forking.engine) {
+		process_own();
+		table_unlock();
+		forking.engine->fork_child();
+	}
+	quiet_end(forking.signals);
+}
+
+bool engine_survive_fork(void)
+{
+	static atomic_bool done;
+
+	if (!atomic_exchange(&done, true))
+		done = pthread_atfork(fork_prepare, fork_parent, fork_child) == 0;
+	return done;
 }
 
 /* release() consumes two references, as if the caller had looked the conn up before it emptied the
@@ -219,7 +245,7 @@ static void open_engine(void)
 		return;
 	}
 	engine = e;
-	if (pthread_atfork(fork_prepare, fork_parent, fork_child) != 0) {
+	if (!engine_survive_fork()) {
 		engine = NULL;
 		snprintf(failure, sizeof(failure), "out of memory");
 		return;

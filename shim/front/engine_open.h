@@ -17,6 +17,9 @@ extern const struct engine *engine __attribute__((visibility("hidden")));
  * again, for memory and descriptors may be had again; *why is the calling thread's, until then. */
 const struct engine *engine_get(const char **why);
 
+/* Have the handlers of fork() called (start.c). False: out of memory. */
+bool engine_survive_fork(void);
+
 /* struct front, replace. (heir.c) */
 void engine_replace(struct conn *c, int end);
 

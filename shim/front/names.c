@@ -30,7 +30,6 @@ static uint16_t heads[NAMES_KEPT]; /* index + 1 of the first entry with this has
 static unsigned oldest;
 static atomic_bool any; /* spares those who never resolved anything the lock */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void lock_names(void)
 {
@@ -42,7 +41,7 @@ static void unlock_names(void)
 	pthread_mutex_unlock(&lock);
 }
 
-static void survive_fork(void)
+void names_survive_fork(void)
 {
 	pthread_atfork(lock_names, unlock_names, unlock_names);
 }
@@ -184,7 +183,6 @@ void names_learn(int family, const void *address, const char *asked)
 	if (!key_of(family, address, &key) || (!named && !any))
 		return;
 	signals = quiet_begin();
-	pthread_once(&once, survive_fork);
 	lock_names();
 	forget(&key, me);
 	/* What others have asked for must not be taken for this thread's. */

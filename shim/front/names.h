@@ -32,4 +32,7 @@ void names_learn(int family, const void *address, const char *asked);
  * the trailing dot. False when there is none. */
 bool names_find(int family, const void *address, char name[static NAME_ROOM]);
 
+/* Have the handlers of fork() called (start.c). */
+void names_survive_fork(void);
+
 #endif

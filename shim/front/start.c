@@ -3,8 +3,10 @@
 #include "start.h"
 #include "../quiet.h"
 #include "arrive.h"
+#include "ask.h"
 #include "engine_open.h"
 #include "everywhere.h"
+#include "names.h"
 #include "process.h"
 #include "stream.h"
 #include "table.h"
@@ -104,9 +106,21 @@ char *const *start_kept(void)
 	return kept;
 }
 
+/* Before the program's own handlers, which then find nothing of ours locked: nss_ldap's closes its
+ * connection in the child. The last one is the first to be called before fork(): streams are
+ * written out on connections with their list locked. */
+static void survive_fork(void)
+{
+	names_survive_fork();
+	ask_survive_fork();
+	(void)engine_survive_fork(); /* out of memory: it is tried again before there is need */
+	stream_survive_fork();
+}
+
 __attribute__((constructor)) static void begin(void)
 {
 	process_begin();
+	survive_fork();
 	keep();
 	if (start_run())
 		everywhere_begin(start_run());

@@ -46,16 +46,13 @@ static void list_unlock(void)
 	pthread_mutex_unlock(&lock);
 }
 
-static void survive_fork(void)
+void stream_survive_fork(void)
 {
 	pthread_atfork(list_lock, list_unlock, list_unlock);
 }
 
 static void list_add(struct stream *s)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, survive_fork);
 	list_lock();
 	s->next = all;
 	s->link = &all;

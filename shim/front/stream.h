@@ -27,6 +27,9 @@ FILE *stream_reopen(const char *path, const char *mode, FILE *file);
  * of memory. Takes libc's lock of all streams. */
 bool stream_take(int fd);
 
+/* Have the handlers of fork() called (start.c). */
+void stream_survive_fork(void);
+
 /* Write out what waits in streams of ours, but for those that another thread is using. */
 void stream_flush_all(void);
 
