@@ -25,7 +25,7 @@ static SLOW void prepare(void)
 
 static SLOW void prepare_named(void)
 {
-	if (start_names_policy())
+	if (!ask_readable() && start_names_policy())
 		prepare();
 }
 

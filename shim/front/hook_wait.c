@@ -83,10 +83,10 @@ bool wait_shorten(int *ms)
 {
 	int64_t due = atomic_load_explicit(engine->due, memory_order_relaxed), now;
 
-	if (due == INT64_MAX || !*ms || process_borrowed())
+	if (due == INT64_MAX || !*ms)
 		return false;
 	now = now_ms();
-	if (due <= now) {
+	if (due <= now && !process_borrowed()) {
 		engine->tick();
 		due = atomic_load(engine->due);
 	}
