@@ -350,7 +350,7 @@ hear()'
 cut()
 if os.fork():
     os.wait()
-    os._exit(0)'
+    raise SystemExit'
 }
 
 # --- what cannot be had
