@@ -3,6 +3,7 @@
 #include "check.h"
 #include "meet.h"
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,11 +134,43 @@ static void test_turns(void)
 	close(listener);
 }
 
+/* Nobody is served, as when the relay is stopped. */
+static void test_crowd(void)
+{
+	struct meet *m = new_meet();
+	int i, listener = meet_begin(m);
+	pid_t guest;
+
+	meet_open(m, true);
+	guest = fork();
+	if (guest == 0) {
+		meet_join(m);
+		_exit(0);
+	}
+	while (!atomic_load(&m->guests[0]))
+		usleep(1000);
+	meet_bury(m);
+	check(atomic_load(&m->guests[0]) == guest, "a guest is expected while it lives");
+	kill(guest, SIGKILL);
+	waitpid(guest, NULL, 0);
+	meet_bury(m);
+	check(atomic_load(&m->guests[0]) == 0, "and no longer");
+	for (i = 0; i < MEET_GUESTS; i++)
+		reach(m);
+	alarm(5);
+	for (i = 0; i < 3; i++)
+		meet_knock(m);
+	alarm(0);
+	check(true, "who knocks does not wait");
+	close(listener);
+}
+
 int main(void)
 {
 	test_guest();
 	test_stranger();
 	test_squatter();
 	test_turns();
+	test_crowd();
 	return check_result();
 }

@@ -24,9 +24,9 @@ static pid_t whoami(void)
 	return (pid_t)syscall(SYS_getpid);
 }
 
-static int new_socket(void)
+static int new_socket(int flags)
 {
-	return (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 }
 
 /* Have the kernel choose a name (unix(7), "Autobind feature"), and note it. */
@@ -69,10 +69,9 @@ int meet_begin(struct meet *m)
 	}
 	m->uid = (uid_t)syscall(SYS_geteuid);
 	atomic_store(&m->host, whoami());
-	listener = new_socket();
+	listener = new_socket(SOCK_NONBLOCK);
 	if (listener >= 0 && note_name(m, listener) &&
-	    syscall(SYS_listen, listener, MEET_GUESTS) == 0 &&
-	    syscall(SYS_fcntl, listener, F_SETFL, O_NONBLOCK) == 0)
+	    syscall(SYS_listen, listener, MEET_GUESTS) == 0)
 		return listener;
 	error = errno;
 	if (listener >= 0)
@@ -98,12 +97,14 @@ static bool is_host(const struct meet *m, int fd)
 	       who.pid == atomic_load(&m->host) && who.uid == m->uid;
 }
 
-static int reach(const struct meet *m)
+static int reach(const struct meet *m, int flags)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int fd = new_socket();
+	const struct timeval limit = {PATIENCE_MS / 1000, 0}; /* where too many wait already */
+	int fd = new_socket(flags);
 
 	memcpy(at.sun_path, m->name, m->name_n);
+	sys_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 	if (fd >= 0 && (sys_connect(fd, (struct sockaddr *)&at,
 				    (socklen_t)(sizeof at.sun_family + m->name_n)) < 0 ||
 			!is_host(m, fd))) {
@@ -154,7 +155,7 @@ static _Atomic pid_t *announce(struct meet *m)
 int meet_join(struct meet *m)
 {
 	_Atomic pid_t *me = announce(m);
-	int fd = me ? reach(m) : -1, end = fd < 0 ? -1 : take_end(fd);
+	int fd = me ? reach(m, 0) : -1, end = fd < 0 ? -1 : take_end(fd);
 
 	if (fd >= 0)
 		sys_close(fd);
@@ -167,7 +168,7 @@ int meet_join(struct meet *m)
 
 void meet_knock(struct meet *m)
 {
-	int saved = errno, fd = reach(m);
+	int saved = errno, fd = reach(m, SOCK_NONBLOCK);
 
 	if (fd >= 0)
 		sys_close(fd);
@@ -217,4 +218,17 @@ bool meet_serve(struct meet *m, int listener, int app_end)
 		give_end(fd, app_end);
 	sys_close(fd);
 	return true;
+}
+
+void meet_bury(struct meet *m)
+{
+	int i, saved = errno;
+	pid_t pid;
+
+	for (i = 0; i < MEET_GUESTS; i++) {
+		pid = atomic_load(&m->guests[i]);
+		if (pid && sys_has_ended(pid))
+			atomic_compare_exchange_strong(&m->guests[i], &pid, 0);
+	}
+	errno = saved;
 }

@@ -45,11 +45,14 @@ static inline bool meet_is_open(const struct meet *m)
  * for ten seconds at most. */
 int meet_join(struct meet *m);
 
-/* The relay shall look who is left: somebody has gone. */
+/* The relay shall look who is left: somebody has gone. Does not block: should that many wait at the
+ * listener, it has reason enough to look. */
 void meet_knock(struct meet *m);
 
 /* The relay: let one in who waits at the listener, and give the app end to a guest. False: nobody
  * waits. */
 bool meet_serve(struct meet *m, int listener, int app_end);
+/* Expect nobody any more who was killed on the way: his number may be anybody's one day. */
+void meet_bury(struct meet *m);
 
 #endif

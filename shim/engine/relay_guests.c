@@ -84,6 +84,7 @@ void relay_look(struct relay *r)
 	if (!came && now_ms() < r->look_ms)
 		return;
 	r->look_ms = now_ms() + r->nap_ms;
+	meet_bury(share_meet(&r->c->rec));
 	share_bury(&r->c->rec);
 	if (record_shared(&r->c->rec))
 		return;
