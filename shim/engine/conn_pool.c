@@ -79,13 +79,11 @@ static void wipe(struct conn *c)
 	c->phase = CONN_CLOSED;
 }
 
-void conn_put(struct conn *c)
+/* Kept out of conn_put(), which is part of every call. */
+static __attribute__((noinline, cold)) void retire(struct conn *c)
 {
-	uint64_t signals;
+	uint64_t signals = quiet_begin();
 
-	if (atomic_fetch_sub(&c->ref.refs, 1) != 1)
-		return;
-	signals = quiet_begin();
 	lock_take(&c->lock); /* nobody else can have it: for fork() only */
 	wipe(c);
 	lock_give(&c->lock);
@@ -94,6 +92,12 @@ void conn_put(struct conn *c)
 	idle = c;
 	calm_give(&pool_lock);
 	quiet_end(signals);
+}
+
+void conn_put(struct conn *c)
+{
+	if (atomic_fetch_sub(&c->ref.refs, 1) == 1)
+		retire(c);
 }
 
 static _Thread_local struct conn *only; /* a vfork() child shares it with the thread it came from */
