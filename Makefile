@@ -105,7 +105,7 @@ $(BUILD)/tests/%_test: tests/%_test.c $(wildcard tests/*.h) $(BUILD)/libengine.a
 	$(CC) $(ALLFLAGS) -Ishim -Ishim/engine -Ishim/front -Ipolicy -o $@ $< $(TEST_LIBS) -lssl -lcrypto -lpthread
 
 # A sanitizer's runtime, which the linker sees first, has a read() too: by themselves our hooks would not be taken from the archive then.
-$(BUILD)/tests/hook_test: TEST_LIBS = -Wl,--whole-archive $(BUILD)/libfront.a -Wl,--no-whole-archive $(BUILD)/libpolicy.a
+$(BUILD)/tests/hook_test $(BUILD)/tests/wait_test: TEST_LIBS = -Wl,--whole-archive $(BUILD)/libfront.a -Wl,--no-whole-archive $(BUILD)/libpolicy.a
 
 # Old programs: built as their packager would, fortified, and against no library of ours.
 $(BUILD)/tests/legacy/%: tests/legacy/%.c tests/legacy/legacy.h

@@ -4,17 +4,28 @@
 on the way to TLS, which comes in drops, each soon enough for who gives every drop a time of its own:
 
   bytes   one at a time         lines   a reply of very many lines, one at a time         silent   never
+  busy    the handshake fails, and who dials again is not answered: the kernel drops what comes for a full backlog
+  later   the same, but for a while only; then it is spoken to in the clear
 
 Prints "PROTO STEP HOW PORT" for each case, then an empty line. When a connection has ended: "PROTO STEP HOW DROPS of ALL" into JOURNAL."""
 import socket, ssl, sys, threading, time
 
 GAP = 0.25  # seconds between drops
 LINES = 200  # as many as there may be, and more
+CLIENT_FIRST = "nut irc xmpp http ldap pgsql".split()
+
+
+def is_dialling(port, guests):
+    """Does somebody else who calls that port get no answer?"""
+    with open("/proc/net/tcp") as table:
+        rows = [row.split() for row in table][1:]
+    ends = [[int(end.split(":")[1], 16) for end in row[1:3]] for row in rows if row[3] == "02"]  # SYN_SENT
+    return any(called == port and caller not in guests for caller, called in ends)
 
 
 class Peer:
-    def __init__(self, sock, step, how):
-        self.sock, self.step, self.how = sock, step, how
+    def __init__(self, sock, proto, step, how, listener):
+        self.sock, self.proto, self.step, self.how, self.listener = sock, proto, step, how, listener
         self.tls = self.into = None
         self.dropped = self.all = 0
 
@@ -67,7 +78,31 @@ class Peer:
             self.sock.sendall(drop)
             self.dropped += 1
 
+    def be_busy(self):
+        guests = [socket.socket() for _ in range(3)]
+        busy.append((self.listener, guests))
+        for guest in guests:
+            guest.setblocking(False)
+            guest.connect_ex(self.listener.getsockname())
+        self.sock.recv(65536)
+        self.sock.sendall(b"this is no ServerHello\r\n")
+        if self.how == "busy":
+            self.drip([])
+        own = {guest.getsockname() for guest in guests}
+        while not is_dialling(self.listener.getsockname()[1], {port for _, port in own}):
+            time.sleep(0.01)
+        for guest in guests:  # those that are not answered either: at once with them the backlog would run over again
+            guest.close()
+        self.sock, address = self.listener.accept()
+        while address in own:
+            self.sock, address = self.listener.accept()
+        heard = self.sock.recv(4096) if self.proto in CLIENT_FIRST else b""
+        self.sock.sendall(b"later, behind %d\r\n" % len(heard))
+        raise EOFError
+
     def start_tls(self):
+        if self.how in ("busy", "later"):
+            self.be_busy()
         self.into, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = context.wrap_bio(self.into, self.out, server_side=True)
         done = False
@@ -207,7 +242,7 @@ def wrapped(p):
     p.start_tls()
 
 
-# protocol, how it goes, and which of its steps come in bytes, in lines, never
+# protocol, how it goes, and which of its steps come in bytes, in lines, never; all but MySQL's can be dialled again
 TABLE = [
     ("smtp", smtp, "greeting offer go handshake", "greeting offer go", "greeting offer go handshake"),
     ("lmtp", smtp, "greeting offer go handshake", "greeting offer go", "greeting offer go handshake"),
@@ -231,7 +266,7 @@ TABLE = [
 def serve(listener, proto, dialogue, step, how):
     sock, _ = listener.accept()
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    p = Peer(sock, step, how)
+    p = Peer(sock, proto, step, how, listener)
     try:
         dialogue(p)
         p.read(1)
@@ -239,16 +274,17 @@ def serve(listener, proto, dialogue, step, how):
         pass
     with lock:
         print(proto, step, how, p.dropped, "of", p.all, file=journal, flush=True)
-    sock.close()
+    p.sock.close()
 
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1])
 journal, lock = open(sys.argv[2], "w"), threading.Lock()
+busy = []  # listening to the end, with their guests
 for proto, dialogue, *steps in TABLE:
-    for how, those in zip(("bytes", "lines", "silent"), steps):
+    for how, those in zip(("bytes", "lines", "silent", "busy", "later"), steps + 2 * ["" if proto == "mysql" else "redial"]):
         for step in those.split():
-            listener = socket.create_server(("127.0.0.1", 0))
+            listener = socket.create_server(("127.0.0.1", 0), backlog=0 if "redial" in step else None)
             threading.Thread(target=serve, args=(listener, proto, dialogue, step, how)).start()
             print(proto, step, how, listener.getsockname()[1])
 print(flush=True)

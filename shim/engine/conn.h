@@ -47,15 +47,8 @@ enum wait {
 	WAIT_NONE,
 	WAIT_IN,
 	WAIT_OUT,
-	WAIT_REDIAL,
 	WAIT_MOVED,
 	WAIT_TELL /* for the app to take what it is told */
-};
-
-/* A call of a function: an address within its frame, and one within its code, not the first. */
-struct place {
-	const char *frame;
-	const void *code;
 };
 
 struct conn {
@@ -80,12 +73,10 @@ struct conn {
 	bool shut_write; /* the app has shut writing down; done once all it said is sent */
 	bool shut_done;
 	bool shut_read;
-	int low_water;     /* the app's SO_RCVLOWAT; 0: 1 */
-	unsigned unpushed; /* writes since the last read: Nagle may be holding the tail
+	int low_water;               /* the app's SO_RCVLOWAT; 0: 1 */
+	unsigned unpushed;           /* writes since the last read: Nagle may be holding the tail
 			    * back */
-	bool dialling;     /* REDIAL: a thread is at it: */
-	pid_t dialler;
-	struct place dials_at;       /* where on its stack */
+	bool dialled;                /* REDIAL: the second connect() is under way */
 	bool finished_unacked;       /* the app has not written since our Finished went out */
 	uint64_t cookie;             /* of the socket */
 	bool urgent_inline;          /* what the app sends with MSG_OOB is part of the stream */
@@ -132,9 +123,6 @@ static inline bool conn_nested(void)
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 void conn_pause_cancelled(struct conn *c);
-/* Has the function of this thread which stood there been left by siglongjmp()? Not for the calling
- * function itself. */
-bool conn_place_left(struct place place);
 void conn_fork_prepare(void);
 void conn_fork_parent(void);
 void conn_fork_child(void);
@@ -171,9 +159,6 @@ void conn_done_with(struct conn *c, int fd, size_t used);
 void conn_forget(struct conn *c);
 /* Refuse now, in the protocol's words. */
 void conn_refuse(struct conn *c, int fd, enum cause cause, const char *why);
-/* Lock not held: dial the peer again. May block on a blocking descriptor. Returns 0, or -1 with
- * connect()'s errno. */
-int conn_redial(struct conn *c, int fd);
 
 /* conn_data.c: FTP's data connections. All but the last three with the lock held; for other
  * protocols they do nothing. */

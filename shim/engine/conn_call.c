@@ -137,7 +137,7 @@ bool call_waits(struct call *call)
 	conn_pause(call->c);
 	if (call->wait == WAIT_MOVED)
 		worth = sched_yield() == 0;
-	else if (call->wait == WAIT_REDIAL || conn_may_wait(call->fd, call->flags))
+	else if (conn_may_wait(call->fd, call->flags))
 		worth = conn_wait(call->c, call->fd, call->wait, deadline, &call->patience) == 0;
 	else
 		errno = EAGAIN;

@@ -34,12 +34,8 @@ static void settle_until(struct conn *c, int fd, int64_t until)
 		if (wait == WAIT_NONE && c->deadline_ms && now_ms() > c->deadline_ms)
 			return;
 		conn_pause(c);
-		if (wait == WAIT_REDIAL) {
-			conn_redial(c, fd);
-		} else {
-			p.events = wait == WAIT_IN ? POLLIN : POLLOUT;
-			front->poll(&p, 1, 1000);
-		}
+		p.events = wait == WAIT_IN ? POLLIN : POLLOUT;
+		front->poll(&p, 1, 1000);
 		conn_resume(c);
 	}
 }

@@ -21,6 +21,12 @@
 #include <stdatomic.h>
 #include <unwind.h>
 
+/* A call of a function: an address within its frame, and one within its code, not the first. */
+struct place {
+	const char *frame;
+	const void *code;
+};
+
 /* Where the function stands that calls this one. */
 #define CALLER ((struct place){__builtin_dwarf_cfa(), __builtin_return_address(0)})
 
@@ -249,9 +255,4 @@ void conn_pause_cancelled(struct conn *c)
 {
 	end();
 	conn_put(c);
-}
-
-bool conn_place_left(struct place place)
-{
-	return !is_on_stack(place, __builtin_dwarf_cfa());
 }

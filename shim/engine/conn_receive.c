@@ -347,8 +347,7 @@ bool conn_ready(struct conn *c, int fd)
 		ready = sys_ready(fd, POLLIN);
 	} else if (!conn_strange(c)) {
 		wait = conn_advance(c, fd, true);
-		ready = wait == WAIT_NONE || wait == WAIT_TELL || wait == WAIT_REDIAL ||
-			c->phase == CONN_GUARD;
+		ready = wait == WAIT_NONE || wait == WAIT_TELL || c->phase == CONN_GUARD;
 	}
 	if (c->phase == CONN_OPEN && !conn_strange(c)) {
 		ready = record_readable(&c->rec, fd) || c->rec.ended || c->rec.error;

@@ -1,84 +1,113 @@
 /* SPDX-License-Identifier: MIT
  * conn_redial: `may`, and the handshake failed: the peer is dialled again in place, on the
  * descriptor that the app has, its place in every epoll set included (connect(2) to AF_UNSPEC, then
- * to the peer). The one part of the set-up that may block. */
+ * to the peer).
+ *
+ *   REDIAL ─ dial ─► on its way ─┬─► CLEAR      it answered: on in plaintext
+ *                                ├─► BROKEN     it did not: the kernel's errno
+ *                                └─► REFUSED    it said nothing before the rule's deadline
+ *
+ * Surprising: also on a descriptor that blocks nothing here waits for the peer: who calls waits for
+ * the kernel's POLLOUT (conn_wait.c), not beyond the deadline. */
 #include "conn_setup.h"
 #include "sys.h"
 #include <errno.h>
 #include <stdio.h>
 
-/* The thread that dials was cancelled: another may. */
-static void stop_dialling(void *of)
+static int connect_errno(const struct conn *c, int fd)
 {
-	struct conn *c = of;
+	int result = sys_connect(fd, (const struct sockaddr *)&c->addr, c->addr_len);
 
-	conn_lock(c);
-	c->dialling = false;
-	conn_unlock(c);
+	return result < 0 && errno != EINPROGRESS && errno != EINTR ? errno : 0;
+}
+
+/* O_NONBLOCK is the app's, and other processes' too. A connect() whose SO_SNDTIMEO is over has
+ * given up waiting, not dialling (socket(7)); the shortest one is a tick of the kernel's clock. */
+static int connect_in_a_tick(const struct conn *c, int fd)
+{
+	const struct timeval tick = {.tv_usec = 1};
+	struct timeval was;
+	socklen_t n = sizeof was;
+	int error;
+
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &was, &n) < 0 ||
+	    sys_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof tick) < 0)
+		return errno;
+	error = connect_errno(c, fd);
+	sys_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &was, sizeof was);
+	return error;
+}
+
+static void hang_up(int fd)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	sys_connect(fd, &nobody, sizeof nobody);
 }
 
 static int dial_again(struct conn *c, int fd)
 {
-	int result;
-
-	pthread_cleanup_push(stop_dialling, c);
-	result = front->connect(fd, (const struct sockaddr *)&c->addr, c->addr_len);
-	pthread_cleanup_pop(0);
-	return result < 0 && errno != EINPROGRESS && errno != EINTR ? errno : 0;
-}
-
-static void redialled(struct conn *c, int fd, const char *why, int error)
-{
-	c->dialling = false;
-	if (c->phase != CONN_REDIAL)
-		return;
-	talk_redialled(c->talk, why);
+	conn_keep_quiet(c); /* a handler that left would leave the app a strange SO_SNDTIMEO */
+	hang_up(fd);
+	c->dialled = true;
 	c->heard = false;
-	if (error)
-		conn_broke_early(c, error);
-	else
-		conn_follow_talk(c, fd);
+	c->unread = 0;
+	return conn_may_wait(fd, 0) ? connect_in_a_tick(c, fd) : connect_errno(c, fd);
 }
 
-/* Another thread dials; or this one does, and was interrupted. */
-static int wait_for_dialler(const struct conn *c, int fd)
+/* Takes the socket's error. */
+static int take_error(int fd)
 {
-	if (c->dialler != gettid() && conn_may_wait(fd, 0))
-		return front->poll(NULL, 0, 10) < 0 ? -1 : 0;
-	errno = EAGAIN;
-	return -1;
+	int error = 0;
+	socklen_t n = sizeof error;
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0 ? errno : error;
 }
 
-int conn_redial(struct conn *c, int fd)
+static void forget_tls(struct conn *c, int fd)
 {
-	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-	bool mine;
+	record_again(&c->rec);
+	c->rec.fd = fd;
+}
+
+static void answered(struct conn *c, int fd)
+{
 	char why[320];
-	int error;
 
-	conn_lock(c);
-	if (c->dialling && c->dialler == gettid() && conn_place_left(c->dials_at))
-		c->dialling = false;
-	mine = c->phase == CONN_REDIAL && !c->dialling;
-	if (!mine) {
-		bool busy = c->dialling;
-
-		conn_unlock(c);
-		return busy ? wait_for_dialler(c, fd) : 0;
-	}
-	c->dialling = true;
-	c->dialler = gettid();
-	c->dials_at = (struct place){__builtin_frame_address(0), (const char *)conn_redial + 1};
 	snprintf(why, sizeof why, "%s",
 		 talk_phase(c->talk) == TALK_REDIAL   ? talk_why(c->talk)
 		 : c->rec.tls && *tls_why(c->rec.tls) ? tls_why(c->rec.tls)
 						      : "TLS handshake failed");
-	record_again(&c->rec);
-	sys_connect(fd, &nobody, sizeof nobody);
-	conn_unlock(c);
-	error = dial_again(c, fd);
-	conn_lock(c);
-	redialled(c, fd, why, error);
-	conn_unlock(c);
-	return 0;
+	forget_tls(c, fd);
+	talk_redialled(c->talk, why);
+	conn_follow_talk(c, fd);
+}
+
+enum wait conn_redial_step(struct conn *c, int fd)
+{
+	int error = c->dialled ? 0 : dial_again(c, fd);
+
+	if (!error && !sys_ready(fd, POLLOUT)) {
+		conn_due_soon(); /* the app may wait for the peer's words, and the peer for its */
+		return WAIT_OUT;
+	}
+	if (!error)
+		error = take_error(fd);
+	if (error) {
+		forget_tls(c, fd);
+		conn_broke_early(c, error);
+	} else {
+		answered(c, fd);
+	}
+	return WAIT_NONE;
+}
+
+void conn_redial_too_late(struct conn *c, int fd)
+{
+	hang_up(fd);
+	take_error(fd); /* of our own making */
+	talk_too_late(c->talk,
+		      "TLS failed, and the server, dialled again, did not answer before the "
+		      "deadline (the rule's `timeout`)");
+	conn_refused(c, fd);
 }

@@ -35,6 +35,10 @@ static void too_late(struct conn *c, int fd)
 	static const char why[] =
 		"the server did not bring TLS up before the deadline (the rule's `timeout`)";
 
+	if (c->phase == CONN_REDIAL) {
+		conn_redial_too_late(c, fd);
+		return;
+	}
 	if (c->phase == CONN_SHAKE) {
 		conn_refuse(c, fd, CAUSE_TLS, why);
 		return;
@@ -45,7 +49,8 @@ static void too_late(struct conn *c, int fd)
 
 bool conn_late(struct conn *c, int fd)
 {
-	if ((c->phase != CONN_TALK && c->phase != CONN_SHAKE) || !conn_deadline_over(c))
+	if ((c->phase != CONN_TALK && c->phase != CONN_SHAKE && c->phase != CONN_REDIAL) ||
+	    !conn_deadline_over(c))
 		return false;
 	too_late(c, fd);
 	if (c->phase == CONN_CLEAR)
@@ -67,7 +72,8 @@ enum wait conn_advance(struct conn *c, int fd, bool read_ok)
 			wait = conn_handshake_step(c, fd, read_ok);
 			break;
 		case CONN_REDIAL:
-			return WAIT_REDIAL;
+			wait = conn_redial_step(c, fd);
+			break;
 		case CONN_CLEAR:
 			return conn_clear_step(c, fd);
 		case CONN_GUARD:

@@ -27,6 +27,12 @@ enum wait conn_clear_step(struct conn *c, int fd);
 void conn_start_handshake(struct conn *c, int fd);
 enum wait conn_handshake_step(struct conn *c, int fd, bool read_ok);
 
+/* conn_redial.c: dial the peer again; has it answered? On a descriptor that blocks this takes up to
+ * one tick of the kernel's clock. */
+enum wait conn_redial_step(struct conn *c, int fd);
+/* It has not: refuse. */
+void conn_redial_too_late(struct conn *c, int fd);
+
 /* conn_guard.c: send what the app said and may be heard. WAIT_OUT: the kernel takes no more now. */
 enum wait conn_guard_step(struct conn *c, int fd);
 

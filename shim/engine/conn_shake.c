@@ -76,7 +76,7 @@ static enum wait handshake_failed(struct conn *c, int fd)
 		why = "the server closed the connection during the TLS handshake";
 	if (talk_may_redial(c->talk)) {
 		c->phase = CONN_REDIAL;
-		return WAIT_REDIAL;
+		return WAIT_NONE;
 	}
 	conn_refuse(c, fd, CAUSE_TLS, why);
 	return WAIT_NONE;

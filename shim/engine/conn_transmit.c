@@ -145,8 +145,8 @@ static ssize_t transmit_step(struct call *call)
 	case CONN_GUARD:
 		return conn_guard_transmit(call);
 	case CONN_REDIAL:
-		call->wait = WAIT_REDIAL;
-		return AGAIN;
+		call->wait = conn_advance(c, call->fd, false);
+		return c->phase == CONN_REDIAL ? AGAIN : transmit_step(call);
 	case CONN_OPEN:
 		return transmit_open(call);
 	case CONN_CLEAR:

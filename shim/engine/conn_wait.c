@@ -122,9 +122,7 @@ int conn_wait(struct conn *c, int fd, enum wait wait, int64_t deadline, struct p
 		p->known = true;
 	}
 	pthread_cleanup_push(cancelled, c);
-	if (wait == WAIT_REDIAL)
-		result = conn_redial(c, fd);
-	else if (wait == WAIT_IN && deadline < 0 && !p->sending && data < 0)
+	if (wait == WAIT_IN && deadline < 0 && !p->sending && data < 0)
 		result = wait_readable(c, fd);
 	else
 		result = wait_poll(fd, wait == WAIT_OUT ? POLLOUT : POLLIN, data,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * record: TLS records between one kernel socket and one session, so that the kernel stays truthful:
  * poll, select, epoll (level and edge), io_uring polls and other processes see the truth about the
- * app's data although nobody hooks them.
+ * app's data although nobody tells them: the hooks of the first three are for the time before TLS
+ * (hook_wait.c, hook_epoll.c).
  *
  *   kernel ──peek──► window [ r opened … | whole records … | part ) w ─► session ─► plain ─► app
  *                               k ▲ taken out of the kernel up to here

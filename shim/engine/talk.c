@@ -295,7 +295,7 @@ void talk_refuse(struct talk *t, enum cause cause, const char *why)
 
 void talk_too_late(struct talk *t, const char *why)
 {
-	if (t->phase == TALK_INSIDE && t->own.waiting) {
+	if (t->phase == TALK_REDIAL || (t->phase == TALK_INSIDE && t->own.waiting)) {
 		talk_fail(t, CAUSE_OTHER, why);
 		return;
 	}

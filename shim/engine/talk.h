@@ -79,9 +79,9 @@ size_t talk_from_app(struct talk *t, struct span bytes);
 /* The peer closed or reset the connection: refuses, unless the talk is over. */
 void talk_peer_gone(struct talk *t);
 
-/* The peer did not answer in time: refuses, unless the talk is over (inside TLS: unless the
- * protocol waits for no answer); but where silence is how a peer says that it knows no TLS (struct
- * proto.silence_s) the policy decides. why as in talk_refuse. */
+/* The peer did not answer in time, or not when it was dialled again: refuses, unless the talk is
+ * over (inside TLS: unless the protocol waits for no answer); but where silence is how a peer says
+ * that it knows no TLS (struct proto.silence_s) the policy decides. why as in talk_refuse. */
 void talk_too_late(struct talk *t, const char *why);
 
 /* The handshake ended well: phase TALK_OPEN, the held app bytes in to_peer, the greeting in to_app;

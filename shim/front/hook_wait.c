@@ -12,7 +12,8 @@
  *
  * Surprising: nothing is added to what the kernel says, only taken away, so a program that does not
  * come through here (epoll, or a system call of its own) loses nothing. But for one thing: the
- * engine's deadlines are met here, too, by not sleeping beyond them. */
+ * engine's deadlines are met here, too, by not sleeping beyond them (hook_epoll.c is for that
+ * alone). */
 #include "hook_wait.h"
 #include "hook.h"
 #include "process.h"
@@ -83,14 +84,14 @@ bool wait_shorten(int *ms)
 {
 	int64_t due = atomic_load_explicit(engine->due, memory_order_relaxed), now;
 
-	if (due == INT64_MAX || !*ms)
+	if (due == INT64_MAX)
 		return false;
 	now = now_ms();
 	if (due <= now && !process_borrowed()) {
 		engine->tick();
 		due = atomic_load(engine->due);
 	}
-	if (due == INT64_MAX || due <= now || (*ms > 0 && due - now >= *ms))
+	if (due == INT64_MAX || due <= now || (*ms >= 0 && due - now >= *ms))
 		return false;
 	*ms = due - now < INT_MAX ? (int)(due - now) : INT_MAX;
 	return true;

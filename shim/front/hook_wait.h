@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * hook_wait: what the hooks of poll(2) and select(2) share (hook_wait.c tells what they are
+ * hook_wait: what the hooks of poll(2), select(2) and epoll_wait(2) share (hook_wait.c tells what they are
  * for). */
 #ifndef STARTTLS_HOOK_WAIT_H
 #define STARTTLS_HOOK_WAIT_H

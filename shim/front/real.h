@@ -18,9 +18,11 @@
 #include <aio.h>
 #include <netdb.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -148,6 +150,17 @@
 	X(int, ppoll, \
 	  (struct pollfd * fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask), \
 	  (fds, n, timeout, mask), absent(-1)) \
+	X(int, epoll_wait, (int set, struct epoll_event *events, int most, int timeout), \
+	  (set, events, most, timeout), \
+	  syscall(SYS_epoll_pwait, set, events, most, timeout, NULL, 0L)) \
+	X(int, epoll_pwait, \
+	  (int set, struct epoll_event *events, int most, int timeout, const sigset_t *mask), \
+	  (set, events, most, timeout, mask), \
+	  syscall(SYS_epoll_pwait, set, events, most, timeout, mask, (long)_NSIG / 8)) \
+	X(int, epoll_pwait2, \
+	  (int set, struct epoll_event *events, int most, const struct timespec *timeout, \
+	   const sigset_t *mask), \
+	  (set, events, most, timeout, mask), absent(-1)) \
 	X(int, select, (int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout), \
 	  (n, in, out, except, timeout), absent(-1)) \
 	X(int, pselect, \
