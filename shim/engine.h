@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { ENGINE_ABI = 6 };
+enum { ENGINE_ABI = 7 };
 
 /* The head of every struct conn. Conns live in memory that is never given back, only used again, so
  * refs may be read through a stale pointer; whoever finds 0 has lost the race with the last close.
@@ -150,6 +150,9 @@ struct engine {
 	/* The process ends by exit() and fd is still open: as release, but without blocking; the
 	 * slot stays. */
 	void (*finish)(struct conn *, int fd);
+	/* The process ends by _exit() and fd is still open: tickets are drained, for which it may
+	 * wait one round trip; nothing else is done. Async-signal-safe; keeps the reference. */
+	void (*exits)(struct conn *, int fd);
 	/* The conn whose socket fd is, whatever the table says, with a reference; NULL: not one of
 	 * ours. */
 	struct conn *(*owner)(int fd);

@@ -30,6 +30,23 @@ load helper
   facts "^end close_notify"
 }
 
+@test "_exit: what was written arrives, though nothing was ever read inside TLS" {
+  for _ in {1..6}; do
+    serve
+    watch verify
+    shim python3 -c "
+import os, socket
+s = socket.create_connection(('localhost', $PORT))
+s.recv(100)
+s.sendall(b'HOARD 300\r\n')
+s.sendall(bytes(2000000))
+os._exit(7)" || [ $? = 7 ]
+    peer_stop
+    facts "^hoarded 2000000\$"
+    rm journal/*
+  done
+}
+
 @test "wide characters: UTF-8" { same_as_native -- wide utf8; }
 @test "wide characters: a locale without them" { same_as_native -- wide c; }
 @test "wide characters: fwscanf" { same_as_native -- wide scan; }

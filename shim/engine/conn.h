@@ -231,5 +231,6 @@ int conn_readable(struct conn *c, int fd, int *bytes);
 bool conn_ready(struct conn *c, int fd);
 void conn_release(struct conn *c, int fd);
 void conn_finish(struct conn *c, int fd);
+void conn_exits(struct conn *c, int fd);
 
 #endif

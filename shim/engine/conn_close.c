@@ -5,6 +5,7 @@
 #include "conn_call.h"
 #include "sys.h"
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -256,6 +257,23 @@ void conn_release(struct conn *c, int fd)
 	conn_put(c);
 	conn_put(c);
 	pthread_setcancelstate(cancel, NULL);
+	errno = saved;
+}
+
+/* What is interrupted, perhaps in malloc(), stays so: only the kernel is asked. */
+void conn_exits(struct conn *c, int fd)
+{
+	int saved = errno;
+
+	if (!lock_try(&c->lock))
+		return;
+	if (!record_shared(&c->rec) && awaits_ticket(c, fd)) {
+		sys_shutdown(fd, SHUT_WR); /* as the end of the process does */
+		sys_ready_within(fd, POLLIN, TICKET_MS);
+		while (sys_discard(fd, INT_MAX) > 0)
+			;
+	}
+	lock_give(&c->lock);
 	errno = saved;
 }
 

@@ -25,6 +25,7 @@ static const struct engine engine = {
 	.fork_parent = conn_fork_parent,
 	.fork_child = conn_fork_child,
 	.finish = conn_finish,
+	.exits = conn_exits,
 	.owner = conn_owner,
 	.relay = relay_start,
 	.exec = conn_exec,

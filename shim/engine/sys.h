@@ -123,13 +123,19 @@ static inline bool sys_random(void *bytes, size_t n)
 	return syscall(SYS_getrandom, bytes, n, 0) == (long)n;
 }
 
-/* What is ready right now of `events`. */
-static inline short sys_ready(int fd, short events)
+/* What is ready of `events`, within so many milliseconds. */
+static inline short sys_ready_within(int fd, short events, int ms)
 {
 	struct pollfd p = {.fd = fd, .events = events};
-	const struct timespec now = {0, 0};
+	struct timespec left = {ms / 1000, ms % 1000 * 1000000L};
 
-	return syscall(SYS_ppoll, &p, 1UL, &now, NULL, 0UL) > 0 ? p.revents : 0;
+	return syscall(SYS_ppoll, &p, 1UL, &left, NULL, 0UL) > 0 ? p.revents : 0;
+}
+
+/* Right now. */
+static inline short sys_ready(int fd, short events)
+{
+	return sys_ready_within(fd, events, 0);
 }
 
 #endif

@@ -199,3 +199,24 @@ HOOK int dup3(int fd, int to, int flags)
 	return table_has(fd) || table_has(to) ? replace_ours(fd, to, flags, true)
 					      : real.dup3(fd, to, flags);
 }
+
+/* exit() and quick_exit() do without this (start.c). */
+static SLOW void leave_process(void)
+{
+	struct conn *c;
+
+	if (process_borrowed())
+		return;
+	for (int fd = table_next(0); fd >= 0; fd = table_next(fd + 1))
+		if ((c = table_get(fd)))
+			engine->exits(c, fd);
+}
+
+HOOK void _exit(int status)
+{
+	if (table_next(0) >= 0)
+		leave_process();
+	real._exit(status);
+	__builtin_unreachable();
+}
+HOOK_ALIAS(_Exit, _exit);

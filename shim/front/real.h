@@ -49,6 +49,7 @@
 	X(int, prctl, \
 	  (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d), \
 	  (option, a, b, c, d), syscall(SYS_prctl, option, a, b, c, d)) \
+	X(int, _exit, (int status), (status), syscall(SYS_exit_group, status)) \
 	X(int, chroot, (const char *path), (path), syscall(SYS_chroot, path)) \
 	X(int, setuid, (uid_t id), (id), absent(-1)) \
 	X(int, seteuid, (uid_t id), (id), absent(-1)) \
