@@ -219,7 +219,7 @@ static void *sleeper(void *arg)
 	return NULL;
 }
 
-static void cancelled(const struct way *w)
+__attribute__((unused)) static void cancelled(const struct way *w)
 {
 	pthread_t thread;
 	void *result = NULL;
@@ -281,7 +281,9 @@ int main(void)
 		if (ways[i].wait != wait_plainly)
 			masks(&ways[i]);
 		interrupted(&ways[i]);
+#ifndef __SANITIZE_ADDRESS__ /* its runtime does not see that a cancelled thread leaves its frames, and ends the process */
 		cancelled(&ways[i]);
+#endif
 		by_many(&ways[i]);
 		nothing_is_due(&ways[i]);
 	}
