@@ -12,15 +12,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#define USER_END ((uintptr_t)1 << 56) /* no system gives a program more */
-
-int import_range(const void *bytes, size_t n)
-{
-	uintptr_t end;
-
-	return __builtin_add_overflow((uintptr_t)bytes, n, &end) || end > USER_END ? EFAULT : 0;
-}
-
 static int check_lengths(const struct iovec *iov, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

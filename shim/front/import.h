@@ -5,13 +5,22 @@
 #ifndef STARTTLS_IMPORT_H
 #define STARTTLS_IMPORT_H
 
+#include <errno.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 enum { IMPORT_MOST = 0x7ffff000 }; /* bytes one call moves at most, however many it names */
 
+#define IMPORT_END ((uintptr_t)1 << 56) /* no system gives a program more */
+
 /* May n bytes lie there, as far as numbers tell? */
-int import_range(const void *bytes, size_t n);
+static inline int import_range(const void *bytes, size_t n)
+{
+	uintptr_t end;
+
+	return __builtin_add_overflow((uintptr_t)bytes, n, &end) || end > IMPORT_END ? EFAULT : 0;
+}
 
 /* An array of pieces. too_many: the errno for that, which depends on the call. */
 int import_pieces(const struct iovec *iov, size_t count, int too_many);

@@ -228,11 +228,15 @@ ssize_t io_receive_from(int fd, void *bytes, size_t n, int flags, socklen_t *len
 
 ssize_t io_read(int fd, void *bytes, size_t n)
 {
-	int error = import_range(bytes, n);
+	size_t got = receive_waiting(fd, bytes, n);
+	int error;
 
+	if (got)
+		return (ssize_t)got;
+	error = import_range(bytes, n);
 	if (error)
 		return fail(error);
-	return n ? io_receive(fd, bytes, n, 0) : 0;
+	return n ? receive_bytes(fd, bytes, n, 0) : 0;
 }
 
 ssize_t io_readv(int fd, const struct iovec *iov, int count, int flags)
