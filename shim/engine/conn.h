@@ -84,6 +84,7 @@ struct conn {
 	bool is_data;                /* FTP: a data connection, not the control connection of the
 				      * transfer */
 	struct transfer *transfer;   /* FTP; NULL: nothing announced yet */
+	unsigned announcement;       /* of the transfer, which this data connection belongs to */
 	struct tls_session *resumed; /* a data connection's, or NULL */
 	struct verdict verdict;
 	char self[64]; /* our end as an address literal (RFC 5321 4.1.3) */

@@ -97,6 +97,7 @@ struct conn *conn_data_open(struct order *order, const struct sockaddr *own, con
 	c->is_data = true;
 	c->transfer = found.transfer;
 	c->resumed = found.session;
+	c->announcement = found.number;
 	return c;
 }
 
@@ -105,9 +106,15 @@ static bool is_early(const struct conn *c)
 	return c->phase == CONN_TALK || c->phase == CONN_SHAKE;
 }
 
+/* A data connection, and not one that the app never used and has replaced. */
+static bool is_current(const struct conn *c)
+{
+	return c->is_data && transfer_is(c->transfer, c->announcement);
+}
+
 bool conn_data_is_begun(const struct conn *c)
 {
-	return c->is_data && is_early(c) && transfer_started(c->transfer);
+	return is_current(c) && is_early(c) && transfer_started(c->transfer);
 }
 
 /* Say ClientHello, if the connection is there; and go on. True: there is more to do. */
@@ -175,13 +182,13 @@ int conn_data_pending(const struct conn *control)
 
 void conn_data_failed(struct conn *c, const char *why, bool cut)
 {
-	if (c->is_data)
+	if (is_current(c))
 		transfer_fail(c->transfer, why, cut);
 }
 
 bool conn_data_owes_end(const struct conn *c)
 {
-	return c->is_data && is_early(c) && transfer_uploads(c->transfer);
+	return is_current(c) && is_early(c) && transfer_uploads(c->transfer);
 }
 
 void conn_data_wipe(struct conn *c)

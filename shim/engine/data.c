@@ -11,6 +11,7 @@ struct transfer {
 	struct transfer *next; /* while its control connection is open */
 	unsigned refs;
 	struct announcement announcement; /* port 0: none */
+	unsigned number;                  /* of that announcement */
 	struct verdict verdict;
 	char name[256];
 	bool started, uploading, failed, cut;
@@ -56,6 +57,7 @@ void transfer_announce(struct transfer *t, const struct announcement *a)
 	calm_take(&lock);
 	session = withdraw(t);
 	t->announcement = *a;
+	t->number++;
 	t->verdict = *a->verdict;
 	t->verdict.proto = "ftp-data";
 	snprintf(t->name, sizeof t->name, "%s", a->name ? a->name : "");
@@ -139,9 +141,20 @@ bool data_find(const struct sockaddr *peer, const struct sockaddr *own, struct d
 		found->verdict = t->verdict;
 		memcpy(found->name, t->name, sizeof found->name);
 		found->session = tls_session_more(t->announcement.session);
+		found->number = t->number;
 	}
 	calm_give(&lock);
 	return t;
+}
+
+bool transfer_is(struct transfer *t, unsigned number)
+{
+	bool is;
+
+	calm_take(&lock);
+	is = t->number == number;
+	calm_give(&lock);
+	return is;
 }
 
 void transfer_follow(struct transfer *t, const struct talk_data *data)

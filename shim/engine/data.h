@@ -47,8 +47,13 @@ struct data_order {
 	struct verdict verdict;
 	char name[256];
 	struct tls_session *session;
+	unsigned number; /* of the announcement */
 };
 bool data_find(const struct sockaddr *peer, const struct sockaddr *own, struct data_order *found);
+
+/* Is this the latest announcement? What becomes of a connection that belonged to an earlier one is
+ * nobody's affair. */
+bool transfer_is(struct transfer *t, unsigned number);
 
 /* What the talk says about the transfer, and what it shall hear. */
 void transfer_follow(struct transfer *t, const struct talk_data *data);

@@ -244,7 +244,7 @@ static void open_engine(void)
 			 OBJECT " is of another version than libstarttls.so");
 		return;
 	}
-	engine = e;
+	__atomic_store_n(&engine, e, __ATOMIC_RELEASE); /* others may look (hook_epoll.c) */
 	if (!engine_survive_fork()) {
 		engine = NULL;
 		snprintf(failure, sizeof(failure), "out of memory");

@@ -21,9 +21,11 @@
 /* Nearly never. False: whatever the arguments are, they are the kernel's. */
 static inline bool is_due(void)
 {
-	return __builtin_expect(engine && atomic_load_explicit(engine->due, memory_order_relaxed) !=
-						  INT64_MAX,
-				false);
+	const struct engine *e =
+		__atomic_load_n(&engine, __ATOMIC_ACQUIRE); /* others may open it */
+
+	return __builtin_expect(
+		e && atomic_load_explicit(e->due, memory_order_relaxed) != INT64_MAX, false);
 }
 
 /* The kernel never wakes early, so a part of a millisecond is a whole one. */
