@@ -108,6 +108,17 @@ static void finish(struct conn *c, int fd)
 	drop(c);
 }
 
+/* The process ends by _exit(), or is copied: ThreadSanitizer makes a fork() of each vfork(). */
+static void leave(struct conn *c, int fd)
+{
+	(void)c;
+	(void)fd;
+}
+
+static void copy(void)
+{
+}
+
 static const _Atomic unsigned none;
 static const _Atomic int64_t never = INT64_MAX;
 static const struct engine counting = {
@@ -121,6 +132,10 @@ static const struct engine counting = {
 	.readable = readable,
 	.release = release,
 	.finish = finish,
+	.exits = leave,
+	.fork_prepare = copy,
+	.fork_parent = copy,
+	.fork_child = copy,
 };
 
 /* A connected pair; the first end is ours when asked for. */
