@@ -101,29 +101,7 @@ static inline int sys_waitid(idtype_t type, id_t id, siginfo_t *info, int option
 	return (int)syscall(SYS_waitid, type, id, info, options, NULL);
 }
 
-/* Is this process no more, or a zombie? Its number may be another's by now. */
-static inline bool sys_has_ended(pid_t pid)
-{
-	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-	const struct timespec now = {0, 0};
-	bool ended;
-
-	if (p.fd < 0)
-		return errno == ESRCH ||
-		       (errno == ENOSYS && sys_kill(pid, 0) < 0 && errno == ESRCH);
-	ended = syscall(SYS_ppoll, &p, 1UL, &now, NULL, 0UL) > 0;
-	sys_close(p.fd);
-	return ended;
-}
-
-/* Bytes nobody can guess; n at most 256, so it is all or nothing. May wait for the kernel's first
- * entropy after boot. */
-static inline bool sys_random(void *bytes, size_t n)
-{
-	return syscall(SYS_getrandom, bytes, n, 0) == (long)n;
-}
-
-/* What is ready of `events`, within so many milliseconds. */
+/* What is ready of `events`, within so many milliseconds: this one does block. */
 static inline short sys_ready_within(int fd, short events, int ms)
 {
 	struct pollfd p = {.fd = fd, .events = events};
@@ -136,6 +114,27 @@ static inline short sys_ready_within(int fd, short events, int ms)
 static inline short sys_ready(int fd, short events)
 {
 	return sys_ready_within(fd, events, 0);
+}
+
+/* Is this process no more, or a zombie? Its number may be another's by now. */
+static inline bool sys_has_ended(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	bool ended;
+
+	if (fd < 0)
+		return errno == ESRCH ||
+		       (errno == ENOSYS && sys_kill(pid, 0) < 0 && errno == ESRCH);
+	ended = sys_ready(fd, POLLIN);
+	sys_close(fd);
+	return ended;
+}
+
+/* Bytes nobody can guess; n at most 256, so it is all or nothing. May wait for the kernel's first
+ * entropy after boot. */
+static inline bool sys_random(void *bytes, size_t n)
+{
+	return syscall(SYS_getrandom, bytes, n, 0) == (long)n;
 }
 
 #endif
